@@ -1,0 +1,179 @@
+/**
+ * The settings of a consumer, as the runtime uses them: complete, checked, with Kafka's names. Where they come from (a
+ * row in Postgres, a profile, a default) is the business of `@weft/config`.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type AssignmentStrategy = "range" | "roundrobin" | "sticky" | "cooperative-sticky"
+
+/**
+ * What to do where the group has no usable offset for a partition: start at the log's beginning, at its end, or fail
+ * with a `NoOffsetError`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OffsetReset = "earliest" | "latest" | "none"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type IsolationLevel = "read_committed" | "read_uncommitted"
+
+/**
+ * What happens to a partition that made no progress for `maxPollIntervalMs` (KIP-62 evicts such a member; here it is a
+ * choice): only report it, halt that partition while the others go on, or leave the group so that another member takes
+ * over.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StallPolicy = "report" | "halt" | "leave"
+
+/**
+ * All times in milliseconds, all sizes in bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConsumerSettings {
+  /** `group.id` */
+  readonly groupId: string
+  /** `client.id`, shown in the broker's logs and quotas. Default `weft`. */
+  readonly clientId: string
+  /** `max.poll.records`: the most records that are handed out at once. Default 100. */
+  readonly maxPollRecords: number
+  /** `session.timeout.ms`. Default 60000. */
+  readonly sessionTimeoutMs: number
+  /** `max.poll.interval.ms`: the rebalance timeout, and how long a partition may make no progress. Default 300000. */
+  readonly maxPollIntervalMs: number
+  /** `heartbeat.interval.ms`. Default 20000. */
+  readonly heartbeatIntervalMs: number
+  /** `partition.assignment.strategy`. Default `range`. */
+  readonly partitionAssignmentStrategy: AssignmentStrategy
+  /**
+   * `enable.auto.commit`. Both ways commit only what is settled. `false`: as soon as records are settled, commits in
+   * flight coalesced. `true`: every `autoCommitIntervalMs`. Default `false`.
+   */
+  readonly enableAutoCommit: boolean
+  /** `auto.commit.interval.ms`. Default 5000. */
+  readonly autoCommitIntervalMs: number
+  /** `auto.offset.reset`. Default `earliest`. */
+  readonly autoOffsetReset: OffsetReset
+  /** `fetch.min.bytes`. Default 1. */
+  readonly fetchMinBytes: number
+  /** `fetch.max.wait.ms`. Default 500. */
+  readonly fetchMaxWaitMs: number
+  /** `fetch.max.bytes`. Default 52428800. */
+  readonly fetchMaxBytes: number
+  /** `max.partition.fetch.bytes`. Default 1048576. */
+  readonly maxPartitionFetchBytes: number
+  /** `request.timeout.ms`. Default 305000. */
+  readonly requestTimeoutMs: number
+  /** `retry.backoff.ms`. Default 100. */
+  readonly retryBackoffMs: number
+  /** `reconnect.backoff.ms`. Default 50. */
+  readonly reconnectBackoffMs: number
+  /** `reconnect.backoff.max.ms`. Default 1000. */
+  readonly reconnectBackoffMaxMs: number
+  /** `connections.max.idle.ms`. Default 540000. */
+  readonly connectionsMaxIdleMs: number
+  /** `isolation.level`. Default `read_committed`. */
+  readonly isolationLevel: IsolationLevel
+  /** `metadata.max.age.ms`: how often a pattern looks for new topics. Default 300000. */
+  readonly metadataMaxAgeMs: number
+  /**
+   * How long a rebalance or a shutdown waits for records in flight. Default: three fifths of `maxPollIntervalMs`.
+   */
+  readonly drainTimeoutMs?: number | undefined
+  /** The most records that wait in one partition queue before its fetching pauses. Default 50 x `maxPollRecords`. */
+  readonly queueMaxRecords?: number | undefined
+  /** The most bytes that wait in one partition queue. Default 2 x `maxPartitionFetchBytes`. */
+  readonly queueMaxBytes?: number | undefined
+  /** The most bytes that wait in all partition queues together. Default 2 x `fetchMaxBytes`. */
+  readonly bufferMaxBytes?: number | undefined
+  /** Default `report`. */
+  readonly stallPolicy?: StallPolicy | undefined
+}
+
+/**
+ * Kafka's defaults, save where `pipeline_consumer_configs` has its own.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const defaults: Omit<ConsumerSettings, "groupId"> = {
+  clientId: "weft",
+  maxPollRecords: 100,
+  sessionTimeoutMs: 60_000,
+  maxPollIntervalMs: 300_000,
+  heartbeatIntervalMs: 20_000,
+  partitionAssignmentStrategy: "range",
+  enableAutoCommit: false,
+  autoCommitIntervalMs: 5_000,
+  autoOffsetReset: "earliest",
+  fetchMinBytes: 1,
+  fetchMaxWaitMs: 500,
+  fetchMaxBytes: 52_428_800,
+  maxPartitionFetchBytes: 1_048_576,
+  requestTimeoutMs: 305_000,
+  retryBackoffMs: 100,
+  reconnectBackoffMs: 50,
+  reconnectBackoffMaxMs: 1_000,
+  connectionsMaxIdleMs: 540_000,
+  isolationLevel: "read_committed",
+  metadataMaxAgeMs: 300_000
+}
+
+/**
+ * Complete settings from the group id and whatever else differs from {@link defaults}.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  settings: Pick<ConsumerSettings, "groupId"> & Partial<ConsumerSettings>
+): ConsumerSettings => ({ ...defaults, ...settings })
+
+/**
+ * The bounds that back-pressure keeps, derived from the settings where they are not given.
+ *
+ * **The memory formula.** Bytes in partition queues never exceed
+ * `min(partitions x (queueMaxBytes + maxPartitionFetchBytes), bufferMaxBytes + brokers x fetchMaxBytes)`: the queues'
+ * bound, and what the fetches already under way when it was reached may still bring. Where a single record batch is
+ * larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), take its size instead. In-flight records add
+ * the batches that they belong to: at most as many as are in flight.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface QueueLimits {
+  readonly partitionRecords: number
+  readonly partitionBytes: number
+  readonly totalBytes: number
+}
+
+/**
+ * @category combinators
+ * @since 0.1.0
+ */
+export const queueLimits = (settings: ConsumerSettings): QueueLimits => ({
+  partitionRecords: settings.queueMaxRecords ?? 50 * settings.maxPollRecords,
+  partitionBytes: settings.queueMaxBytes ?? 2 * settings.maxPartitionFetchBytes,
+  totalBytes: settings.bufferMaxBytes ?? 2 * settings.fetchMaxBytes
+})
+
+/**
+ * How long a rebalance or a shutdown waits for records in flight, in milliseconds.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const drainTimeoutMs = (settings: ConsumerSettings): number =>
+  settings.drainTimeoutMs ?? Math.floor(settings.maxPollIntervalMs * 3 / 5)

@@ -1,0 +1,130 @@
+import { execFile } from "node:child_process"
+import { writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { freePorts } from "./freePort.ts"
+import { kafkaJars } from "./kafkaJars.ts"
+import { liveBrokers } from "./kafkaMetadata.ts"
+import { brokerSettings, type KafkaNode, type KafkaServer } from "./kafkaServer.ts"
+import { type ServerProcess, spawnServer } from "./serverProcess.ts"
+import { temporaryFolder } from "./temporaryFolder.ts"
+import { waitUntil } from "./waitUntil.ts"
+
+const run = promisify(execFile)
+const readyWithinMs = 120_000
+// Any base64 UUID will do; it names this cluster in its logs.
+const clusterId = "MkU3OEVBNTcwNTJENDM2Qg"
+
+interface NodePorts {
+  readonly id: number
+  readonly port: number
+  readonly controllerPort: number
+}
+
+const properties = (node: NodePorts, all: ReadonlyArray<NodePorts>, folder: string): string =>
+  Object.entries({
+    ...brokerSettings(all.length),
+    "process.roles": "broker,controller",
+    "node.id": node.id,
+    "controller.quorum.voters": all.map(({ controllerPort, id }) => `${id}@127.0.0.1:${controllerPort}`).join(","),
+    "listeners": `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${node.port}`,
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "controller.listener.names": "CONTROLLER",
+    "log.dirs": join(folder, `data-${node.id}`)
+  }).map(([name, value]) => `${name}=${value}\n`).join("")
+
+/** Starts real Kafka (KRaft) in one JVM for each node, on free ports unless `port` names the first of them. */
+export const startKafkaInJvm = async (
+  java: string,
+  options: { readonly nodes: number; readonly port: number | undefined }
+): Promise<KafkaServer> => {
+  const classPath = join(await kafkaJars(), "*")
+  const folder = await temporaryFolder("weft-kafka-")
+  const ports = await freePorts(options.nodes * 2)
+  const all = Array.from({ length: options.nodes }, (_, index): NodePorts => ({
+    id: index + 1,
+    port: options.port === undefined ? ports[index]! : options.port + index,
+    controllerPort: ports[options.nodes + index]!
+  }))
+  const heap = options.nodes === 1 ? "-Xmx1g" : "-Xmx512m"
+  const processes = new Map<number, ServerProcess>()
+  const propertiesFile = (id: number) => join(folder.path, `node-${id}.properties`)
+
+  const format = async (node: NodePorts) => {
+    await writeFile(propertiesFile(node.id), properties(node, all, folder.path))
+    const args = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", propertiesFile(node.id)]
+    await run(java, ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classPath, ...args])
+  }
+
+  const start = async (node: NodePorts) => {
+    const server = await spawnServer({
+      command: java,
+      args: [
+        heap,
+        "-XX:+UseSerialGC",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-cp",
+        classPath,
+        "kafka.Kafka",
+        propertiesFile(node.id)
+      ],
+      logFile: join(folder.path, `node-${node.id}.log`),
+      stopSignal: "SIGTERM"
+    })
+    processes.set(node.id, server)
+    return server
+  }
+
+  /** Ready: every running broker answers, and knows every other running one as alive. */
+  const waitUntilReady = () => {
+    const running = all.filter(({ id }) => processes.get(id)!.isRunning())
+    return waitUntil({
+      what: "Kafka",
+      timeoutMs: readyWithinMs,
+      isReady: async () => {
+        const known = await Promise.all(running.map(({ port }) => liveBrokers(port)))
+        return known.every((ids) => running.every(({ id }) => ids.includes(id)))
+      },
+      giveUp: () => {
+        for (const { id } of running) {
+          const server = processes.get(id)!
+          if (!server.isRunning()) throw new Error(`Kafka node ${id} ended while starting:\n${server.logTail()}`)
+        }
+      }
+    })
+  }
+
+  const stopAll = async () => {
+    // Killed: the data goes too, and nodes that stop together wait in vain for a quorum to hand their leadership to.
+    await Promise.all([...processes.values()].map((server) => server.kill()))
+    await folder.remove()
+  }
+
+  try {
+    await Promise.all(all.map(format))
+    await Promise.all(all.map(start))
+    await waitUntilReady()
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
+
+  const nodes = all.map((node): KafkaNode => ({
+    id: node.id,
+    address: `127.0.0.1:${node.port}`,
+    get pid() {
+      const server = processes.get(node.id)!
+      return server.isRunning() ? server.pid : undefined
+    },
+    stop: () => processes.get(node.id)!.stop(),
+    kill: () => processes.get(node.id)!.kill(),
+    restart: async () => {
+      if (processes.get(node.id)!.isRunning()) throw new Error(`Kafka node ${node.id} is running`)
+      await start(node)
+      await waitUntilReady()
+    }
+  }))
+  return { brokers: nodes.map(({ address }) => address), nodes, stop: stopAll }
+}

@@ -1,0 +1,48 @@
+/** The real servers, for tests named *.kafka.test.ts or *.pg.test.ts: started once for the run, shared by all. */
+import { Kafka, logLevel } from "kafkajs"
+import { randomUUID } from "node:crypto"
+import { inject } from "vitest"
+import { createDatabase } from "../scripts/servers/postgres.ts"
+
+const started = <A>(value: A | undefined, isThere: (value: A) => boolean, fileName: string): A => {
+  if (value === undefined || !isThere(value)) {
+    throw new Error(`this server was not started: the test's file must be named ${fileName}`)
+  }
+  return value
+}
+
+/** The shared Kafka's brokers. */
+export const brokers = (): ReadonlyArray<string> =>
+  started(inject("brokers"), (addresses) => addresses.length > 0, "*.kafka.test.ts")
+
+/** The maintenance database of the shared PostgreSQL, for tests about databases themselves; others take `freshDatabase`. */
+export const databaseUrl = (): string =>
+  started(inject("databaseUrl"), (url) => url !== "", "*.kafka.test.ts or *.pg.test.ts")
+
+/** A name that nothing else has: for a topic, a group, a client. */
+export const freshName = (prefix: string): string =>
+  `${inject("runPrefix") ?? "weft-test"}-${prefix}-${randomUUID().slice(0, 8)}`
+
+/** The id of a consumer group that does not exist yet. */
+export const freshGroup: (prefix: string) => string = freshName
+
+/** Creates a topic, waits for its leaders, and returns its name. */
+export const freshTopic = async (
+  prefix: string,
+  partitions = 1,
+  settings: Readonly<Record<string, string>> = {}
+): Promise<string> => {
+  const topic = freshName(prefix)
+  const admin = new Kafka({ brokers: [...brokers()], logLevel: logLevel.ERROR }).admin()
+  await admin.connect()
+  try {
+    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true })
+    return topic
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Creates an empty database and returns its URL. */
+export const freshDatabase = (): Promise<string> => createDatabase(databaseUrl(), freshName("db"))

@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config"
+import { findKafka, kafkaIsMissing } from "./scripts/servers/kafka.ts"
+
+const everywhere = ["packages/*/test", "examples/*/test", "bench/test", "scripts/test", "test-support/test"]
+const files = (name: string) => everywhere.map((folder) => `${folder}/**/${name}`)
+const kafkaTests = files("*.kafka.test.ts")
+const postgresTests = files("*.pg.test.ts")
+
+const isCi = process.env["CI"] !== undefined && process.env["CI"] !== "" && process.env["CI"] !== "false"
+const hasKafka = (await findKafka()) !== undefined
+if (!hasKafka) {
+  if (isCi) throw new Error(`${kafkaIsMissing} With CI set, no test may be skipped.`)
+  console.warn(`\n*** SKIPPED: every test that needs a real Kafka. ${kafkaIsMissing}\n`)
+}
+
+export default defineConfig({
+  test: {
+    // The servers take their share of a small machine.
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: files("*.test.ts"),
+          exclude: [...kafkaTests, ...postgresTests],
+          testTimeout: 10_000
+        }
+      },
+      {
+        test: {
+          name: "real",
+          include: hasKafka ? [...kafkaTests, ...postgresTests] : postgresTests,
+          globalSetup: ["test-support/globalSetup.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000
+        }
+      }
+    ]
+  }
+})

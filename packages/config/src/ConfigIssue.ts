@@ -1,0 +1,236 @@
+/**
+ * Everything that can be wrong with a service's configuration, as a closed union. None of it stops a consumer: each
+ * issue says what is used instead. Pure.
+ *
+ * @since 0.1.0
+ */
+import * as Formatter from "effect/Formatter"
+import * as Setting from "./Setting.ts"
+
+/**
+ * There is no row for the service: its profile and the defaults hold. A normal state of a new service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MissingRow {
+  readonly _tag: "MissingRow"
+  readonly service: string
+}
+
+/**
+ * The database has no table `pipeline_consumer_configs`: the migrations were not run, or not in this schema.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MissingTable {
+  readonly _tag: "MissingTable"
+  readonly service: string
+}
+
+/**
+ * The database could not be reached, or refused the login.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DatabaseUnreachable {
+  readonly _tag: "DatabaseUnreachable"
+  readonly service: string
+  readonly detail: string
+}
+
+/**
+ * The database was asked and did not answer in time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DatabaseTimeout {
+  readonly _tag: "DatabaseTimeout"
+  readonly service: string
+  readonly timeoutMs: number
+}
+
+/**
+ * The database refused the query for another reason, such as a missing permission.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface QueryFailed {
+  readonly _tag: "QueryFailed"
+  readonly service: string
+  readonly detail: string
+}
+
+/**
+ * Why there is no row to resolve.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NoRow = MissingRow | MissingTable | DatabaseUnreachable | DatabaseTimeout | QueryFailed
+
+/**
+ * Which of the explicit sources a refused value stood in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RefusedSource = "row" | "profile"
+
+/**
+ * The value that is used in place of a refused one, and where it comes from.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Replacement {
+  readonly value: string | number | boolean
+  readonly source: string
+}
+
+interface Refusal {
+  readonly service: string
+  readonly setting: Setting.SettingKey
+  readonly source: RefusedSource
+  readonly raw: unknown
+  readonly used: Replacement
+}
+
+/**
+ * A value that is not of the setting's type, or none of its choices.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BadValue extends Refusal {
+  readonly _tag: "BadValue"
+  readonly expected: string
+}
+
+/**
+ * A number beyond a bound of its setting.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OutOfBounds extends Refusal {
+  readonly _tag: "OutOfBounds"
+  readonly bound: "min" | "max"
+  readonly limit: Setting.Bound
+}
+
+/**
+ * A value that cannot hold together with another one; of the two, this one falls back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Contradiction extends Refusal {
+  readonly _tag: "Contradiction"
+  readonly rule: string
+  readonly contradicts: Setting.SettingKey
+  readonly contradictedBy: Replacement
+}
+
+/**
+ * A column that is no setting: of a newer version of the table, or misspelt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnknownColumn {
+  readonly _tag: "UnknownColumn"
+  readonly service: string
+  readonly column: string
+}
+
+/**
+ * A value that was refused, and why.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Refused = BadValue | OutOfBounds | Contradiction
+
+/**
+ * The closed union of all issues.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ConfigIssue = NoRow | Refused | UnknownColumn
+
+const shown = 120
+
+/**
+ * A value as it may stand in a log line: quoted, without line breaks, at most 120 characters.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const render = (raw: unknown): string => {
+  const text = Formatter.format(raw).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ").toWellFormed()
+  return text.length <= shown ? text : `${text.slice(0, shown).toWellFormed()}... (${text.length} characters)`
+}
+
+const replacement = (used: Replacement) => `${render(used.value)} (${used.source}) is used`
+
+/**
+ * One line that says what is wrong and what is used instead.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const message = (issue: ConfigIssue): string => {
+  switch (issue._tag) {
+    case "MissingRow":
+      return `no row for service ${render(issue.service)} in pipeline_consumer_configs: profile and defaults hold`
+    case "MissingTable":
+      return "the table pipeline_consumer_configs does not exist: run the migrations"
+    case "DatabaseUnreachable":
+      return `the database is unreachable: ${render(issue.detail)}`
+    case "DatabaseTimeout":
+      return `the database did not answer within ${issue.timeoutMs} ms`
+    case "QueryFailed":
+      return `the database refused to read the configuration: ${render(issue.detail)}`
+    case "BadValue":
+      return `${sql(issue)} ${render(issue.raw)} is not ${issue.expected}: ${replacement(issue.used)}`
+    case "OutOfBounds":
+      return `${sql(issue)} ${render(issue.raw)} is ${issue.bound === "min" ? "less" : "more"} than `
+        + `${issue.limit.value} (${issue.limit.reason}): ${replacement(issue.used)}`
+    case "Contradiction":
+      return `${sql(issue)} ${render(issue.raw)} contradicts ${Setting.settings[issue.contradicts].sql} `
+        + `${render(issue.contradictedBy.value)} (${issue.contradictedBy.source}): ${issue.rule}: `
+        + replacement(issue.used)
+    case "UnknownColumn":
+      return `the column ${render(issue.column)} is no setting and has no effect`
+  }
+}
+
+const sql = (issue: Refused): string =>
+  issue.source === "row"
+    ? Setting.settings[issue.setting].sql
+    : `${Setting.settings[issue.setting].sql} of the profile`
+
+/**
+ * Whether an issue deserves attention (`Warn`) or is a normal state (`Info`).
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const level = (issue: ConfigIssue): "Info" | "Warn" =>
+  issue._tag === "MissingRow" || issue._tag === "UnknownColumn" ? "Info" : "Warn"
+
+/**
+ * Equal for two issues that a reader would take for the same one; what is logged once is logged once per identity.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const identity = (issue: ConfigIssue): string =>
+  // The details of a connection error change from attempt to attempt (ports, addresses); the outage is one.
+  issue._tag === "DatabaseUnreachable" ? issue._tag : `${issue._tag}: ${message(issue)}`

@@ -1,0 +1,191 @@
+/**
+ * The service that a consumer asks for its configuration. It always answers: what is wrong with the configuration, or
+ * with the database that holds it, is part of the answer and never an error.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as ConfigIssue from "./ConfigIssue.ts"
+import * as ConfigRows from "./ConfigRows.ts"
+import * as Resolution from "./Resolution.ts"
+import * as Setting from "./Setting.ts"
+import type * as WorkloadProfile from "./WorkloadProfile.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The workload profile that stands between the row and the defaults. Default `WorkloadProfile.profiles.default`. */
+  readonly profile?: WorkloadProfile.WorkloadProfile | undefined
+}
+
+/**
+ * Gives services their configuration.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class ConfigStore extends Context.Service<ConfigStore, {
+  /**
+   * The configuration of a service now. Never fails: without a row, a table or a database the profile and the defaults
+   * hold, or, where this store has read the row before, the row as it was last; `issues` says so.
+   */
+  readonly load: (service: string, options?: Options) => Effect.Effect<Resolution.Resolved>
+  /**
+   * The configuration now, and again whenever it, its provenance or its issues differ from the last one. No change is
+   * missed between subscribing and the first element; a burst of changes may arrive as its last one only.
+   */
+  readonly changes: (service: string, options?: Options) => Stream.Stream<Resolution.Resolved>
+}>()("@weft/config/ConfigStore") {}
+
+/**
+ * What a store reads from.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RowSource {
+  /** Reads the row of a service; bounded in time. */
+  readonly read: (service: string) => Effect.Effect<Resolution.RowResult>
+  /**
+   * Emits whenever the row of a service may have changed. It emits once when the subscription stands: from then on no
+   * change goes without a signal.
+   */
+  readonly signals: (service: string) => Stream.Stream<unknown>
+}
+
+const issuesFound = Metric.counter("weft_config_issues", {
+  description: "Issues found in configurations, each counted when it appears",
+  incremental: true
+})
+
+/** What a store remembers of a service. */
+interface Memory {
+  /** The row as it was read last, which an outage of the database does not take away. */
+  row?: Resolution.RowResult
+  /** One read at a time, so that an older row never replaces a newer one. */
+  readonly turn: Semaphore.Semaphore
+  /** The issues that stand, by identity: each is logged when it appears, not each time it is met. */
+  standing: ReadonlyMap<string, ConfigIssue.ConfigIssue>
+}
+
+const isOutage = (row: Resolution.RowResult): boolean => row._tag === "NoRow" && row.reason._tag !== "MissingRow"
+
+const tell = Effect.fnUntraced(
+  function*(service: string, memory: Memory, issues: ReadonlyArray<ConfigIssue.ConfigIssue>) {
+    const before = memory.standing
+    memory.standing = new Map(issues.map((issue) => [ConfigIssue.identity(issue), issue]))
+    for (const [identity, issue] of memory.standing) {
+      if (before.has(identity)) continue
+      yield* Metric.update(Metric.withAttributes(issuesFound, { service, issue: issue._tag }), 1)
+      const line = `configuration: ${ConfigIssue.message(issue)}`
+      yield* (ConfigIssue.level(issue) === "Warn" ? Effect.logWarning(line) : Effect.logInfo(line))
+    }
+    for (const [identity, issue] of before) {
+      if (!memory.standing.has(identity)) {
+        yield* Effect.logInfo(`configuration: no longer: ${ConfigIssue.message(issue)}`)
+      }
+    }
+  }
+)
+
+/**
+ * A store that reads from a source of rows: it resolves, keeps the last row through an outage, logs and counts each
+ * issue once when it appears (metric `weft_config_issues`), and turns the source's signals into changes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (source: RowSource): ConfigStore["Service"] => {
+  const memories = new Map<string, Memory>()
+  const memoryOf = (key: string): Memory => {
+    const known = memories.get(key)
+    if (known !== undefined) return known
+    const memory: Memory = { standing: new Map(), turn: Semaphore.makeUnsafe(1) }
+    memories.set(key, memory)
+    return memory
+  }
+
+  const readAndResolve = Effect.fnUntraced(function*(service: string, memory: Memory, options?: Options) {
+    const read = yield* source.read(service)
+    if (!isOutage(read)) memory.row = read
+    const row = memory.row ?? read
+    const resolved = Resolution.resolve({ service, row, profile: options?.profile })
+    const answer = read._tag === "NoRow" && row !== read
+      ? { ...resolved, issues: [read.reason, ...resolved.issues] }
+      : resolved
+    yield* tell(service, memory, answer.issues)
+    return answer
+  })
+
+  const load = (service: string, options?: Options) =>
+    Effect.suspend(() => {
+      const memory = memoryOf(JSON.stringify([service, options?.profile?.name]))
+      return readAndResolve(service, memory, options).pipe(memory.turn.withPermit, Effect.annotateLogs({ service }))
+    })
+
+  const changes = (service: string, options?: Options) =>
+    source.signals(service).pipe(
+      // The row is read as it is now, so signals that came while it was read are one.
+      Stream.buffer({ capacity: 1, strategy: "sliding" }),
+      Stream.mapEffect(() => load(service, options)),
+      Stream.changesWith(Resolution.same)
+    )
+
+  return ConfigStore.of({ load, changes })
+}
+
+/**
+ * A store over the rows of {@link ConfigRows.ConfigRows}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerRows: Layer.Layer<ConfigStore, never, ConfigRows.ConfigRows> = Layer.effect(
+  ConfigStore,
+  Effect.map(ConfigRows.ConfigRows, ({ rows }) =>
+    make({
+      read: (service) =>
+        Effect.map(
+          SubscriptionRef.get(rows),
+          (all): Resolution.RowResult => all.get(service) ?? { _tag: "NoRow", reason: { _tag: "MissingRow", service } }
+        ),
+      signals: () => SubscriptionRef.changes(rows)
+    }))
+)
+
+/**
+ * A store whose rows are kept in memory and can be changed through {@link ConfigRows.ConfigRows}, which it provides as
+ * well. Rows are given as a database would: by SQL name, with values of any type.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory = (
+  rows: { readonly [service: string]: ConfigRows.Columns } = {}
+): Layer.Layer<ConfigStore | ConfigRows.ConfigRows> => Layer.provideMerge(layerRows, ConfigRows.layer(rows))
+
+/**
+ * A store that gives every service the same values, written in code; what they leave out is the profile's, the default
+ * or derived. It never changes. In the provenance, the values stand as those of a row.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerStatic = (values: WorkloadProfile.Values = {}): Layer.Layer<ConfigStore> => {
+  const columns = Object.fromEntries(
+    Setting.keys.flatMap((key) => values[key] === undefined ? [] : [[Setting.settings[key].sql, values[key]]])
+  )
+  return Layer.sync(ConfigStore, () =>
+    make({
+      read: () => Effect.succeed({ _tag: "Row", columns }),
+      signals: () => Stream.succeed(undefined)
+    }))
+}

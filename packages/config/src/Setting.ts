@@ -1,0 +1,517 @@
+/**
+ * The one table of every setting of a consumer: its names, unit, default, bounds, reload class, values per workload
+ * profile and meaning. The resolver, the comments of the database and the handbook all read it.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * How a changed value reaches a running consumer: *hot* in place between two batches; *rejoin* after draining,
+ * committing and joining the consumer group again; *restart* at the next start of the process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReloadClass = "hot" | "rejoin" | "restart"
+
+/**
+ * The names of the workload profiles that come with Weft.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ProfileName = "default" | "high-volume" | "gpu" | "network-io" | "db-writer" | "llm"
+
+/**
+ * A limit and why it is there; the reason is part of the message when a value is refused.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Bound {
+  readonly value: number
+  readonly reason: string
+}
+
+interface Common<A> {
+  /** The column of `pipeline_consumer_configs`. */
+  readonly sql: string
+  /** Kafka's own name. */
+  readonly kafka: string
+  /** One sentence: what it bounds or chooses. */
+  readonly meaning: string
+  /** What a value left out (NULL) becomes, where that is more than profile, then default. */
+  readonly leftOut?: string
+  /** The SQL names of the settings it interacts with. */
+  readonly interacts: ReadonlyArray<string>
+  readonly reload: ReloadClass
+  /** The values that workload profiles set. */
+  readonly profiles: { readonly [P in ProfileName]?: A }
+  /** Where Kafka documents it. */
+  readonly link: string
+}
+
+/**
+ * A setting that is a whole number with a unit and bounds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IntegerSetting extends Common<number> {
+  readonly type: "integer"
+  readonly unit: "records" | "milliseconds" | "bytes"
+  readonly default: number
+  readonly min: Bound
+  readonly max: Bound
+  readonly tooLow: string
+  readonly tooHigh: string
+}
+
+/**
+ * A setting that is one of a few words.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChoiceSetting<C extends string = string> extends Common<C> {
+  readonly type: "choice"
+  readonly default: C
+  /** Each choice with what it does. */
+  readonly choices: { readonly [K in C]: string }
+}
+
+/**
+ * A setting that is on or off.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FlagSetting extends Common<boolean> {
+  readonly type: "flag"
+  readonly default: boolean
+  readonly on: string
+  readonly off: string
+}
+
+/**
+ * A setting that is a name. Its default is made from the name of the service: `defaultSuffix` is appended to it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NameSetting extends Common<string> {
+  readonly type: "name"
+  readonly defaultSuffix: string
+  readonly maxBytes: Bound
+}
+
+/**
+ * Any setting.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Setting = IntegerSetting | ChoiceSetting | FlagSetting | NameSetting
+
+/**
+ * The type of a setting's value.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Value<S> = S extends { readonly type: "integer" } ? number
+  : S extends { readonly type: "flag" } ? boolean
+  : S extends ChoiceSetting<infer C> ? C
+  : string
+
+const integer = (setting: Omit<IntegerSetting, "type">): IntegerSetting => ({ type: "integer", ...setting })
+const choice = <C extends string>(
+  setting: Omit<ChoiceSetting<C>, "type" | "default"> & { readonly default: NoInfer<C> }
+): ChoiceSetting<C> => ({ type: "choice", ...setting })
+const flag = (setting: Omit<FlagSetting, "type">): FlagSetting => ({ type: "flag", ...setting })
+const name = (setting: Omit<NameSetting, "type">): NameSetting => ({ type: "name", ...setting })
+const kafkaDocs = (kafka: string) => `https://kafka.apache.org/documentation/#consumerconfigs_${kafka}`
+
+const kibibyte = 1024
+const gibibyte = 1024 * 1024 * 1024
+const day = 86_400_000
+
+/**
+ * Every setting by its name in code, in the order of the handbook.
+ *
+ * @category table
+ * @since 0.1.0
+ */
+export const settings = {
+  consumerGroupId: name({
+    sql: "consumer_group_id",
+    kafka: "group.id",
+    meaning: "The consumer group whose members share the partitions and whose committed offsets are continued.",
+    leftOut: "`<service>-consumer-group`",
+    defaultSuffix: "-consumer-group",
+    maxBytes: { value: 32_767, reason: "Kafka's protocol carries a group's name with a length of 16 bits" },
+    interacts: ["auto_offset_reset"],
+    reload: "restart",
+    profiles: {},
+    link: kafkaDocs("group.id")
+  }),
+  maxPollRecords: integer({
+    sql: "max_poll_records",
+    kafka: "max.poll.records",
+    unit: "records",
+    meaning: "The most records that one batch hands to processing; it also scales the partition queues.",
+    default: 100,
+    min: { value: 1, reason: "a batch without records makes no progress" },
+    max: { value: 5000, reason: "a larger batch holds memory and delays a rebalance without being faster" },
+    tooLow: "each batch pays its fixed costs (commit, metrics, a transaction) for few records",
+    tooHigh: "more memory, and more work to drain before a partition can be given up",
+    interacts: ["max_poll_interval_ms", "max_partition_fetch_bytes"],
+    reload: "hot",
+    profiles: { "high-volume": 500, gpu: 1, "network-io": 10, "db-writer": 500, llm: 4 },
+    link: kafkaDocs("max.poll.records")
+  }),
+  sessionTimeoutMs: integer({
+    sql: "session_timeout_ms",
+    kafka: "session.timeout.ms",
+    unit: "milliseconds",
+    meaning: "How long the group waits without a heartbeat before a member counts as dead and its partitions move on.",
+    leftOut: "the profile's value or the default, at most max_poll_interval_ms",
+    default: 60_000,
+    min: { value: 6_000, reason: "brokers refuse less than group.min.session.timeout.ms, 6000 by default" },
+    max: { value: 1_800_000, reason: "brokers refuse more than group.max.session.timeout.ms, 1800000 by default" },
+    tooLow: "a pause of the process or the network makes the group rebalance for nothing",
+    tooHigh: "after a crash the partitions stand still for that long",
+    interacts: ["heartbeat_interval_ms", "max_poll_interval_ms"],
+    reload: "rejoin",
+    profiles: { "high-volume": 30_000, gpu: 300_000, "network-io": 120_000, llm: 120_000 },
+    link: kafkaDocs("session.timeout.ms")
+  }),
+  maxPollIntervalMs: integer({
+    sql: "max_poll_interval_ms",
+    kafka: "max.poll.interval.ms",
+    unit: "milliseconds",
+    meaning: "How long a partition may make no progress before it counts as stalled, and how long a rebalance waits.",
+    leftOut: "the profile's value or the default, at least session_timeout_ms",
+    default: 300_000,
+    min: { value: 6_000, reason: "it may not be less than the shortest session timeout" },
+    max: { value: day, reason: "a stalled partition that nobody hears of for more than a day is no bound" },
+    tooLow: "slow records are reported as stalled, and rebalances cut work off",
+    tooHigh: "a stuck record holds its partition, and a rebalance its group, for that long",
+    interacts: ["session_timeout_ms", "request_timeout_ms", "max_poll_records", "retry_backoff_ms"],
+    reload: "rejoin",
+    profiles: { "high-volume": 60_000, gpu: 600_000, llm: 900_000 },
+    link: kafkaDocs("max.poll.interval.ms")
+  }),
+  heartbeatIntervalMs: integer({
+    sql: "heartbeat_interval_ms",
+    kafka: "heartbeat.interval.ms",
+    unit: "milliseconds",
+    meaning: "How often a member tells the group that it is alive and learns that a rebalance has begun.",
+    leftOut: "the default, at most a third of session_timeout_ms (a session of 30000 makes it 10000)",
+    default: 20_000,
+    min: { value: 100, reason: "more than ten heartbeats a second load the coordinator and detect nothing sooner" },
+    max: { value: 600_000, reason: "a third of the longest session timeout" },
+    tooLow: "needless load on the group's coordinator",
+    tooHigh: "rebalances begin late, and one lost heartbeat is enough to be taken for dead",
+    interacts: ["session_timeout_ms"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("heartbeat.interval.ms")
+  }),
+  partitionAssignmentStrategy: choice({
+    sql: "partition_assignment_strategy",
+    kafka: "partition.assignment.strategy",
+    meaning: "How the group's leader shares the partitions among the members.",
+    default: "range",
+    choices: {
+      range: "neighbouring partitions of each topic to one member, so that equal keys of several topics meet",
+      roundrobin: "partitions dealt out one by one over all topics: the most even",
+      sticky: "even, and as few partitions as possible change their member",
+      "cooperative-sticky": "as sticky, and a rebalance stops only the partitions that move"
+    },
+    interacts: ["session_timeout_ms"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("partition.assignment.strategy")
+  }),
+  enableAutoCommit: flag({
+    sql: "enable_auto_commit",
+    kafka: "enable.auto.commit",
+    meaning: "Whether offsets are committed on the clock alone; only settled offsets are committed either way.",
+    default: false,
+    on: "settled offsets are committed every auto_commit_interval_ms, not sooner",
+    off: "they are committed as soon as they are settled, one commit at a time",
+    interacts: ["auto_commit_interval_ms"],
+    reload: "hot",
+    profiles: {},
+    link: kafkaDocs("enable.auto.commit")
+  }),
+  autoCommitIntervalMs: integer({
+    sql: "auto_commit_interval_ms",
+    kafka: "auto.commit.interval.ms",
+    unit: "milliseconds",
+    meaning: "How often settled offsets are committed where enable_auto_commit is on.",
+    default: 5_000,
+    min: { value: 100, reason: "more than ten commits a second load the coordinator for nothing" },
+    max: { value: 3_600_000, reason: "a crash would repeat more than an hour of work" },
+    tooLow: "many small commits",
+    tooHigh: "after a crash more records are processed a second time",
+    interacts: ["enable_auto_commit"],
+    reload: "hot",
+    profiles: {},
+    link: kafkaDocs("auto.commit.interval.ms")
+  }),
+  autoOffsetReset: choice({
+    sql: "auto_offset_reset",
+    kafka: "auto.offset.reset",
+    meaning: "Where a partition begins that has no committed offset, or whose committed offset no longer exists.",
+    default: "earliest",
+    choices: {
+      earliest: "with the oldest record that is kept: nothing is skipped",
+      latest: "with records that arrive from now on: what is there already is skipped",
+      none: "nowhere: the consumer fails with a typed error, so that a human decides"
+    },
+    interacts: ["consumer_group_id"],
+    reload: "restart",
+    profiles: {},
+    link: kafkaDocs("auto.offset.reset")
+  }),
+  fetchMinBytes: integer({
+    sql: "fetch_min_bytes",
+    kafka: "fetch.min.bytes",
+    unit: "bytes",
+    meaning: "How much a broker collects before it answers a fetch, unless fetch_max_wait_ms passes first.",
+    leftOut: "the profile's value or the default, at most fetch_max_bytes",
+    default: 1,
+    min: { value: 1, reason: "0 makes an idle consumer ask without a pause" },
+    max: { value: 52_428_800, reason: "more than a whole answer of the default size only adds waiting" },
+    tooLow: "more requests with fewer records each",
+    tooHigh: "each fetch waits for fetch_max_wait_ms",
+    interacts: ["fetch_max_wait_ms", "fetch_max_bytes"],
+    reload: "hot",
+    profiles: { "db-writer": 65_536 },
+    link: kafkaDocs("fetch.min.bytes")
+  }),
+  fetchMaxWaitMs: integer({
+    sql: "fetch_max_wait_ms",
+    kafka: "fetch.max.wait.ms",
+    unit: "milliseconds",
+    meaning: "The longest that a broker holds a fetch for which it has less than fetch_min_bytes.",
+    leftOut: "the profile's value or the default, less than request_timeout_ms",
+    default: 500,
+    min: { value: 1, reason: "0 makes an idle consumer ask without a pause" },
+    max: { value: 30_000, reason: "a held fetch delays pausing, resuming and, in some clients, heartbeats" },
+    tooLow: "an idle consumer asks often",
+    tooHigh: "a sparse topic is read late, and a resumed partition waits",
+    interacts: ["fetch_min_bytes", "request_timeout_ms"],
+    reload: "hot",
+    profiles: {},
+    link: kafkaDocs("fetch.max.wait.ms")
+  }),
+  fetchMaxBytes: integer({
+    sql: "fetch_max_bytes",
+    kafka: "fetch.max.bytes",
+    unit: "bytes",
+    meaning: "The most bytes in one answer of a broker; memory in flight is at most this times the number of brokers.",
+    leftOut: "the profile's value or the default, at least max_partition_fetch_bytes",
+    default: 52_428_800,
+    min: { value: kibibyte, reason: "less than one small record" },
+    max: { value: gibibyte, reason: "one answer is held in memory as a whole" },
+    tooLow: "many requests; partitions take turns slowly",
+    tooHigh: "memory in flight per broker",
+    interacts: ["max_partition_fetch_bytes", "fetch_min_bytes"],
+    reload: "hot",
+    profiles: {},
+    link: kafkaDocs("fetch.max.bytes")
+  }),
+  maxPartitionFetchBytes: integer({
+    sql: "max_partition_fetch_bytes",
+    kafka: "max.partition.fetch.bytes",
+    unit: "bytes",
+    meaning: "The most bytes of one partition in one answer; a larger record still comes through, alone.",
+    leftOut: "the profile's value or the default, at most fetch_max_bytes",
+    default: 1_048_576,
+    min: { value: kibibyte, reason: "less than one small record" },
+    max: { value: gibibyte, reason: "one answer is held in memory as a whole" },
+    tooLow: "large records come one by one",
+    tooHigh: "one partition fills the answer, and memory grows with the number of partitions",
+    interacts: ["fetch_max_bytes", "max_poll_records"],
+    reload: "hot",
+    profiles: { gpu: 52_428_800 },
+    link: kafkaDocs("max.partition.fetch.bytes")
+  }),
+  requestTimeoutMs: integer({
+    sql: "request_timeout_ms",
+    kafka: "request.timeout.ms",
+    unit: "milliseconds",
+    meaning: "How long a request to a broker may take before it fails and is tried again.",
+    leftOut: "the profile's value or the default, or max_poll_interval_ms + 5000 where that is not more",
+    default: 305_000,
+    min: { value: 6_001, reason: "it must exceed the shortest max_poll_interval_ms" },
+    max: { value: day + 5_000, reason: "5 seconds more than the longest max_poll_interval_ms" },
+    tooLow:
+      "the broker holds a join until all members have come, for up to max_poll_interval_ms; giving up starts over",
+    tooHigh: "a broker that is gone without a word is noticed late",
+    interacts: ["max_poll_interval_ms", "fetch_max_wait_ms"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("request.timeout.ms")
+  }),
+  retryBackoffMs: integer({
+    sql: "retry_backoff_ms",
+    kafka: "retry.backoff.ms",
+    unit: "milliseconds",
+    meaning: "The first pause before a failed record or request is tried again; the pauses grow from there.",
+    leftOut: "the profile's value or the default, less than max_poll_interval_ms",
+    default: 100,
+    min: { value: 1, reason: "0 tries again without a pause and keeps a failing service down" },
+    max: { value: 300_000, reason: "a first pause of more than 5 minutes stalls the partition by design" },
+    tooLow: "a failing service is hammered",
+    tooHigh: "a short hiccup stalls the partition",
+    interacts: ["max_poll_interval_ms"],
+    reload: "hot",
+    profiles: { "network-io": 1_000, "db-writer": 500, llm: 5_000 },
+    link: kafkaDocs("retry.backoff.ms")
+  }),
+  reconnectBackoffMs: integer({
+    sql: "reconnect_backoff_ms",
+    kafka: "reconnect.backoff.ms",
+    unit: "milliseconds",
+    meaning: "The first pause before a lost connection to a broker is opened again.",
+    leftOut: "the profile's value or the default, at most reconnect_backoff_max_ms",
+    default: 50,
+    min: { value: 1, reason: "0 opens connections without a pause" },
+    max: { value: 300_000, reason: "longer than that and the group has given the member up" },
+    tooLow: "a broker that starts is met by a crowd",
+    tooHigh: "consumption resumes late after a short outage",
+    interacts: ["reconnect_backoff_max_ms"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("reconnect.backoff.ms")
+  }),
+  reconnectBackoffMaxMs: integer({
+    sql: "reconnect_backoff_max_ms",
+    kafka: "reconnect.backoff.max.ms",
+    unit: "milliseconds",
+    meaning: "The longest pause between two attempts to open a connection; the pauses double up to it.",
+    leftOut: "the profile's value or the default, at least reconnect_backoff_ms",
+    default: 1_000,
+    min: { value: 1, reason: "0 opens connections without a pause" },
+    max: { value: 3_600_000, reason: "a broker that is back would go unnoticed for more than an hour" },
+    tooLow: "a broker that is down for long is asked all the time",
+    tooHigh: "consumption resumes late after a long outage",
+    interacts: ["reconnect_backoff_ms"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("reconnect.backoff.max.ms")
+  }),
+  connectionsMaxIdleMs: integer({
+    sql: "connections_max_idle_ms",
+    kafka: "connections.max.idle.ms",
+    unit: "milliseconds",
+    meaning: "How long a connection to a broker may carry nothing before it is closed.",
+    default: 540_000,
+    min: { value: 1_000, reason: "connections would be opened and closed all the time" },
+    max: { value: day, reason: "firewalls forget connections long before" },
+    tooLow: "connections are opened again and again",
+    tooHigh: "connections that a firewall has dropped in silence are found out by a timeout",
+    interacts: ["request_timeout_ms"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("connections.max.idle.ms")
+  }),
+  isolationLevel: choice({
+    sql: "isolation_level",
+    kafka: "isolation.level",
+    meaning: "Whether records of open and aborted transactions are seen. Kafka's own default is read_uncommitted; "
+      + "processing has effects outside of Kafka, and those of an aborted record cannot be taken back.",
+    default: "read_committed",
+    choices: {
+      read_committed: "only records that no abort can take back; reading waits for open transactions",
+      read_uncommitted: "every record at once, those of transactions that abort later included"
+    },
+    interacts: [],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("isolation.level")
+  })
+}
+
+/**
+ * The name of a setting in code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SettingKey = keyof typeof settings
+
+/**
+ * The names of all settings, in the order of the table.
+ *
+ * @category table
+ * @since 0.1.0
+ */
+export const keys = Object.keys(settings) as ReadonlyArray<SettingKey>
+
+/**
+ * The setting of a name, as a member of the closed union.
+ *
+ * @category table
+ * @since 0.1.0
+ */
+export const get = (key: SettingKey): Setting => settings[key]
+
+const bySql: ReadonlyMap<string, SettingKey> = new Map(keys.map((key) => [settings[key].sql, key]))
+
+/**
+ * The setting of a column of `pipeline_consumer_configs`, or `undefined` where the column is none.
+ *
+ * @category table
+ * @since 0.1.0
+ */
+export const fromSql = (column: string): SettingKey | undefined => bySql.get(column)
+
+const defaultText = (setting: Setting): string =>
+  setting.type === "name" ? `<service>${setting.defaultSuffix}` : String(setting.default)
+
+/**
+ * What values a setting accepts, in words: `1 to 5000`, `earliest, latest or none`.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const accepts = (setting: Setting): string => {
+  switch (setting.type) {
+    case "integer":
+      return `${setting.min.value} to ${setting.max.value}`
+    case "choice": {
+      const choices = Object.keys(setting.choices)
+      return `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`
+    }
+    case "flag":
+      return "true or false"
+    case "name":
+      return `a name of up to ${setting.maxBytes.value} bytes`
+  }
+}
+
+/**
+ * The unit of a setting's value, or `undefined` where it has none.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const unit = (setting: Setting): string | undefined => setting.type === "integer" ? setting.unit : undefined
+
+/**
+ * The text of the comment on a setting's column.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const sqlComment = (setting: Setting): string => {
+  const inUnit = unit(setting) === undefined ? "" : ` ${unit(setting)}`
+  const leftOut = setting.leftOut === undefined ? "" : ` NULL: ${setting.leftOut.replaceAll("`", "")}.`
+  return `${setting.kafka}. ${setting.meaning} Accepts ${accepts(setting)}${inUnit}; default ${defaultText(setting)}. `
+    + `Change: ${setting.reload}.${leftOut}`
+}

@@ -1,0 +1,28 @@
+/**
+ * @since 0.1.0
+ */
+export * as ConfigIssue from "./ConfigIssue.ts"
+/**
+ * @since 0.1.0
+ */
+export * as ConfigRows from "./ConfigRows.ts"
+/**
+ * @since 0.1.0
+ */
+export * as ConfigStore from "./ConfigStore.ts"
+/**
+ * @since 0.1.0
+ */
+export * as ConsumerConfig from "./ConsumerConfig.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Resolution from "./Resolution.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Setting from "./Setting.ts"
+/**
+ * @since 0.1.0
+ */
+export * as WorkloadProfile from "./WorkloadProfile.ts"

@@ -1,0 +1,176 @@
+/**
+ * What must hold between two settings, and how values that were left out are derived so that it does.
+ * Pure: no setting is read from anywhere but the arguments.
+ */
+import * as Setting from "../Setting.ts"
+
+export type NumericKey = {
+  readonly [K in Setting.SettingKey]: (typeof Setting.settings)[K] extends Setting.IntegerSetting ? K : never
+}[Setting.SettingKey]
+
+export type Numbers = { readonly [K in NumericKey]: number }
+
+export interface Rule {
+  /** The setting that gives way where two of equal standing contradict each other. */
+  readonly subject: NumericKey
+  readonly other: NumericKey
+  readonly holds: (numbers: Numbers) => boolean
+  readonly text: string
+}
+
+export const rules: ReadonlyArray<Rule> = [
+  {
+    subject: "heartbeatIntervalMs",
+    other: "sessionTimeoutMs",
+    holds: (n) => n.heartbeatIntervalMs * 3 <= n.sessionTimeoutMs,
+    text:
+      "heartbeat_interval_ms must be at most a third of session_timeout_ms, so that two lost heartbeats are no death"
+  },
+  {
+    subject: "sessionTimeoutMs",
+    other: "maxPollIntervalMs",
+    holds: (n) => n.sessionTimeoutMs <= n.maxPollIntervalMs,
+    text: "session_timeout_ms must be at most max_poll_interval_ms, or a rebalance ends before the dead are noticed"
+  },
+  {
+    subject: "requestTimeoutMs",
+    other: "maxPollIntervalMs",
+    holds: (n) => n.requestTimeoutMs > n.maxPollIntervalMs,
+    text: "request_timeout_ms must be more than max_poll_interval_ms, for which the broker may hold a join"
+  },
+  {
+    subject: "fetchMaxWaitMs",
+    other: "requestTimeoutMs",
+    holds: (n) => n.fetchMaxWaitMs < n.requestTimeoutMs,
+    text: "fetch_max_wait_ms must be less than request_timeout_ms, or idle fetches fail"
+  },
+  {
+    subject: "retryBackoffMs",
+    other: "maxPollIntervalMs",
+    holds: (n) => n.retryBackoffMs < n.maxPollIntervalMs,
+    text: "retry_backoff_ms must be less than max_poll_interval_ms, or the first retry is a stall"
+  },
+  {
+    subject: "maxPartitionFetchBytes",
+    other: "fetchMaxBytes",
+    holds: (n) => n.maxPartitionFetchBytes <= n.fetchMaxBytes,
+    text: "max_partition_fetch_bytes must be at most fetch_max_bytes, of which it is a part"
+  },
+  {
+    subject: "fetchMinBytes",
+    other: "fetchMaxBytes",
+    holds: (n) => n.fetchMinBytes <= n.fetchMaxBytes,
+    text: "fetch_min_bytes must be at most fetch_max_bytes, or every fetch waits in vain"
+  },
+  {
+    subject: "reconnectBackoffMs",
+    other: "reconnectBackoffMaxMs",
+    holds: (n) => n.reconnectBackoffMs <= n.reconnectBackoffMaxMs,
+    text: "reconnect_backoff_ms must be at most reconnect_backoff_max_ms, up to which it grows"
+  }
+]
+
+export const violations = (numbers: Numbers): ReadonlyArray<Rule> => rules.filter((rule) => !rule.holds(numbers))
+
+/**
+ * Which setting falls back first where several answers drop equally few: those that follow from others before those
+ * that a team chooses for their own sake.
+ */
+const yieldOrder: ReadonlyArray<NumericKey> = [
+  "heartbeatIntervalMs",
+  "requestTimeoutMs",
+  "retryBackoffMs",
+  "fetchMaxWaitMs",
+  "fetchMinBytes",
+  "maxPartitionFetchBytes",
+  "reconnectBackoffMs",
+  "sessionTimeoutMs",
+  "fetchMaxBytes",
+  "reconnectBackoffMaxMs",
+  "maxPollIntervalMs"
+]
+
+export type Partially = { readonly [K in NumericKey]?: number }
+
+/**
+ * Completes `explicit` with `preferred` values and then defaults, bending what is not explicit so that the rules hold
+ * where that is possible. The session and the poll interval bend to each other, as do the two fetch sizes and the two
+ * reconnect pauses. What a team relies on does not bend to what merely follows from it: an explicit heartbeat never
+ * lengthens the session, and an explicit request timeout never shortens the poll interval.
+ */
+export const settle = (explicit: Partially, preferred: Partially): Numbers => {
+  const wish = (key: NumericKey) => preferred[key] ?? Setting.settings[key].default
+  /** The upper one of a pair, raised to the lower one unless that one stands lower in rank. */
+  const upper = (key: NumericKey, lower: NumericKey) =>
+    explicit[key]
+      ?? Math.max(wish(key), explicit[lower] ?? (preferred[key] === undefined ? preferred[lower] ?? 0 : 0))
+  const atMost = (key: NumericKey, limit: number) => explicit[key] ?? Math.min(wish(key), limit)
+
+  const maxPollIntervalMs = upper("maxPollIntervalMs", "sessionTimeoutMs")
+  const sessionTimeoutMs = atMost("sessionTimeoutMs", maxPollIntervalMs)
+  const requestTimeoutMs = explicit.requestTimeoutMs
+    ?? (wish("requestTimeoutMs") > maxPollIntervalMs ? wish("requestTimeoutMs") : maxPollIntervalMs + 5_000)
+  const fetchMaxBytes = upper("fetchMaxBytes", "maxPartitionFetchBytes")
+  const reconnectBackoffMaxMs = upper("reconnectBackoffMaxMs", "reconnectBackoffMs")
+  return {
+    maxPollRecords: explicit.maxPollRecords ?? wish("maxPollRecords"),
+    sessionTimeoutMs,
+    maxPollIntervalMs,
+    heartbeatIntervalMs: atMost("heartbeatIntervalMs", Math.floor(sessionTimeoutMs / 3)),
+    autoCommitIntervalMs: explicit.autoCommitIntervalMs ?? wish("autoCommitIntervalMs"),
+    fetchMinBytes: atMost("fetchMinBytes", fetchMaxBytes),
+    fetchMaxWaitMs: atMost("fetchMaxWaitMs", requestTimeoutMs - 1),
+    fetchMaxBytes,
+    maxPartitionFetchBytes: atMost("maxPartitionFetchBytes", fetchMaxBytes),
+    requestTimeoutMs,
+    retryBackoffMs: atMost("retryBackoffMs", maxPollIntervalMs - 1),
+    reconnectBackoffMs: atMost("reconnectBackoffMs", reconnectBackoffMaxMs),
+    reconnectBackoffMaxMs,
+    connectionsMaxIdleMs: explicit.connectionsMaxIdleMs ?? wish("connectionsMaxIdleMs")
+  }
+}
+
+const without = (explicit: Partially, dropped: ReadonlyArray<NumericKey>): Partially =>
+  Object.fromEntries(Object.entries(explicit).filter(([key]) => !dropped.includes(key as NumericKey)))
+
+/** All subsets of `size` of the candidates, in the order of the candidates. */
+function* subsets(candidates: ReadonlyArray<NumericKey>, size: number): Generator<ReadonlyArray<NumericKey>> {
+  if (size === 0) {
+    yield []
+    return
+  }
+  for (let i = 0; i <= candidates.length - size; i++) {
+    for (const rest of subsets(candidates.slice(i + 1), size - 1)) yield [candidates[i]!, ...rest]
+  }
+}
+
+export interface Dropped {
+  readonly key: NumericKey
+  /** The rule that would be broken if this one value were kept. */
+  readonly rule: Rule
+}
+
+/**
+ * The fewest explicit values to fall back so that the rest holds, and the numbers that follow. Falling all of them
+ * back always works, so there is an answer.
+ */
+export const reconcile = (
+  explicit: Partially,
+  preferred: Partially
+): { readonly numbers: Numbers; readonly dropped: ReadonlyArray<Dropped> } => {
+  const candidates = yieldOrder.filter((key) => explicit[key] !== undefined)
+  for (let size = 0; size <= candidates.length; size++) {
+    for (const subset of subsets(candidates, size)) {
+      const numbers = settle(without(explicit, subset), preferred)
+      if (violations(numbers).length > 0) continue
+      return {
+        numbers,
+        dropped: subset.map((key) => {
+          const broken = violations(settle(without(explicit, subset.filter((other) => other !== key)), preferred))
+          return { key, rule: broken.find((rule) => rule.subject === key || rule.other === key) ?? broken[0]! }
+        })
+      }
+    }
+  }
+  return { numbers: settle({}, {}), dropped: [] }
+}

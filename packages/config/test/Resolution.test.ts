@@ -1,0 +1,385 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigIssue from "@weft/config/ConfigIssue"
+import * as ConsumerConfig from "@weft/config/ConsumerConfig"
+import * as Resolution from "@weft/config/Resolution"
+import * as Setting from "@weft/config/Setting"
+import * as WorkloadProfile from "@weft/config/WorkloadProfile"
+import * as Schema from "effect/Schema"
+import * as fc from "fast-check"
+
+const accepts = Schema.is(ConsumerConfig.ConsumerConfig)
+
+const resolve = (
+  columns: { readonly [column: string]: unknown },
+  profile?: WorkloadProfile.WorkloadProfile,
+  service = "svc"
+) => {
+  const resolved = Resolution.resolve({ service, row: { _tag: "Row", columns }, profile })
+  assert.isTrue(accepts(resolved.config))
+  return resolved
+}
+
+const sourced = (resolved: Resolution.Resolved, key: Setting.SettingKey) =>
+  [resolved.provenance[key].value, resolved.provenance[key].source] as const
+
+const refused = (resolved: Resolution.Resolved) =>
+  resolved.issues.flatMap((issue) => "setting" in issue ? [`${issue.setting}: ${issue._tag}`] : [issue._tag])
+
+describe("Resolution: where values come from", () => {
+  it("an empty row is the defaults, without an issue", () => {
+    const resolved = resolve({ service_name: "svc", description: "mine", created_at: "x", updated_at: "x" })
+    assert.deepStrictEqual(resolved.issues, [])
+    assert.deepStrictEqual(sourced(resolved, "maxPollRecords"), [100, "default"])
+    assert.deepStrictEqual(sourced(resolved, "heartbeatIntervalMs"), [20000, "default"])
+    assert.deepStrictEqual(sourced(resolved, "consumerGroupId"), ["svc-consumer-group", "derived"])
+  })
+
+  it("row, then profile, then default, each field by itself", () => {
+    const resolved = resolve({ max_poll_records: 7, session_timeout_ms: null }, WorkloadProfile.profiles.gpu)
+    assert.deepStrictEqual(sourced(resolved, "maxPollRecords"), [7, "row"])
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [300000, "profile"])
+    assert.deepStrictEqual(sourced(resolved, "retryBackoffMs"), [100, "default"])
+    assert.deepStrictEqual(sourced(resolved, "requestTimeoutMs"), [605000, "derived"])
+  })
+
+  it("the guide's three rows hold as they stand and derive the rest", () => {
+    const vad = resolve({
+      consumer_group_id: "loom-vad",
+      max_poll_records: 500,
+      session_timeout_ms: 30000,
+      max_poll_interval_ms: 60000
+    })
+    assert.deepStrictEqual(vad.issues, [])
+    assert.deepStrictEqual(sourced(vad, "consumerGroupId"), ["loom-vad", "row"])
+    assert.deepStrictEqual(sourced(vad, "heartbeatIntervalMs"), [10000, "derived"])
+    assert.deepStrictEqual(sourced(vad, "requestTimeoutMs"), [305000, "default"])
+
+    const vision = resolve({
+      max_poll_records: 1,
+      session_timeout_ms: 300000,
+      max_poll_interval_ms: 600000,
+      max_partition_fetch_bytes: 52428800
+    })
+    assert.deepStrictEqual(vision.issues, [])
+    assert.deepStrictEqual(sourced(vision, "requestTimeoutMs"), [605000, "derived"])
+    assert.deepStrictEqual(sourced(vision, "heartbeatIntervalMs"), [20000, "default"])
+
+    const geocoder = resolve({ max_poll_records: 10, session_timeout_ms: 120000, retry_backoff_ms: 1000 })
+    assert.deepStrictEqual(geocoder.issues, [])
+    assert.deepStrictEqual(sourced(geocoder, "maxPollIntervalMs"), [300000, "default"])
+  })
+
+  it("without a row, the profile and the defaults hold, and the reason is an issue", () => {
+    const reason = { _tag: "DatabaseUnreachable", service: "svc", detail: "ECONNREFUSED" } as const
+    const resolved = Resolution.resolve({
+      service: "svc",
+      row: { _tag: "NoRow", reason },
+      profile: WorkloadProfile.profiles["network-io"]
+    })
+    assert.deepStrictEqual(resolved.issues, [reason])
+    assert.deepStrictEqual(sourced(resolved, "maxPollRecords"), [10, "profile"])
+  })
+})
+
+describe("Resolution: values left out follow the others", () => {
+  const cases: ReadonlyArray<readonly [string, Record<string, number>, Setting.SettingKey, number]> = [
+    ["a heartbeat is at most a third of the session", { session_timeout_ms: 10000 }, "heartbeatIntervalMs", 3333],
+    ["a session is at most the poll interval", { max_poll_interval_ms: 30000 }, "sessionTimeoutMs", 30000],
+    ["and the heartbeat follows the derived session", { max_poll_interval_ms: 30000 }, "heartbeatIntervalMs", 10000],
+    ["a poll interval is at least the session", { session_timeout_ms: 400000 }, "maxPollIntervalMs", 400000],
+    ["and the request timeout follows it", { session_timeout_ms: 400000 }, "requestTimeoutMs", 405000],
+    ["an answer holds a partition's part", { max_partition_fetch_bytes: 99999999 }, "fetchMaxBytes", 99999999],
+    ["a partition's part fits the answer", { fetch_max_bytes: 4096 }, "maxPartitionFetchBytes", 4096],
+    ["the longest reconnect pause holds the first", { reconnect_backoff_ms: 5000 }, "reconnectBackoffMaxMs", 5000],
+    ["the first reconnect pause fits the longest", { reconnect_backoff_max_ms: 20 }, "reconnectBackoffMs", 20]
+  ]
+  it.each(cases)("%s", (_, columns, key, value) => {
+    const resolved = resolve(columns)
+    assert.deepStrictEqual(resolved.issues, [])
+    assert.deepStrictEqual(sourced(resolved, key), [value, "derived"])
+  })
+
+  it("a row bends a profile's value rather than contradict it", () => {
+    const resolved = resolve({ max_poll_interval_ms: 100000 }, WorkloadProfile.profiles.gpu)
+    assert.deepStrictEqual(resolved.issues, [])
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [100000, "derived"])
+  })
+})
+
+describe("Resolution: what is refused", () => {
+  it("a value of the wrong type falls back alone", () => {
+    const resolved = resolve(
+      { max_poll_records: "many", session_timeout_ms: 30000, auto_offset_reset: "sometimes", enable_auto_commit: 3 },
+      WorkloadProfile.profiles.gpu
+    )
+    assert.deepStrictEqual(refused(resolved), [
+      "maxPollRecords: BadValue",
+      "enableAutoCommit: BadValue",
+      "autoOffsetReset: BadValue"
+    ])
+    assert.deepStrictEqual(sourced(resolved, "maxPollRecords"), [1, "profile"])
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [30000, "row"])
+    assert.strictEqual(resolved.provenance.maxPollRecords.refused?.raw, "many")
+    assert.strictEqual(
+      ConfigIssue.message(resolved.issues[0]!),
+      "max_poll_records \"many\" is not a whole number: 1 (profile) is used"
+    )
+  })
+
+  it("a number out of bounds says which bound and why", () => {
+    const resolved = resolve({ max_poll_records: 5001, session_timeout_ms: 10 })
+    assert.deepStrictEqual(refused(resolved), ["maxPollRecords: OutOfBounds", "sessionTimeoutMs: OutOfBounds"])
+    assert.match(
+      ConfigIssue.message(resolved.issues[0]!),
+      /^max_poll_records 5001 is more than 5000 \(.+\): 100 \(default\) is used$/
+    )
+    assert.match(ConfigIssue.message(resolved.issues[1]!), /is less than 6000 \(.*group\.min\.session\.timeout\.ms/)
+  })
+
+  it("bounds themselves are accepted", () => {
+    for (const key of Setting.keys) {
+      const setting = Setting.get(key)
+      if (setting.type !== "integer") continue
+      for (const value of [setting.min.value, setting.max.value]) {
+        const resolved = resolve({ [setting.sql]: value })
+        // The longest pauses and timeouts alone contradict defaults that do not bend to them.
+        const bends = resolved.provenance[key].source === "row"
+        assert.isTrue(bends || refused(resolved)[0] === `${key}: Contradiction`, `${key} ${value}`)
+      }
+    }
+  })
+
+  it("whole numbers are taken from every type that a column may have", () => {
+    for (const raw of [500, 500n, "500", "500.0", " 500 "]) {
+      assert.deepStrictEqual(sourced(resolve({ max_poll_records: raw }), "maxPollRecords"), [500, "row"])
+    }
+  })
+
+  it("unknown columns have no effect and are named", () => {
+    const resolved = resolve({ max_pol_records: 5, service_name: "svc" })
+    assert.deepStrictEqual(resolved.issues, [{ _tag: "UnknownColumn", service: "svc", column: "max_pol_records" }])
+  })
+
+  it("a bad value of a profile is told apart from one of the row", () => {
+    const resolved = resolve({}, {
+      name: "own",
+      description: "",
+      values: { maxPollRecords: 0, sessionTimeoutMs: 400000, maxPollIntervalMs: 60000 }
+    })
+    assert.deepStrictEqual(refused(resolved), ["maxPollRecords: OutOfBounds", "sessionTimeoutMs: Contradiction"])
+    assert.match(ConfigIssue.message(resolved.issues[0]!), /^max_poll_records of the profile 0 is less than 1/)
+  })
+})
+
+describe("Resolution: contradictions fall back as few fields as possible", () => {
+  const cases: ReadonlyArray<
+    readonly [string, Record<string, number>, ReadonlyArray<readonly [Setting.SettingKey, number]>]
+  > = [
+    [
+      "a heartbeat of more than a third of the session",
+      { session_timeout_ms: 30000, heartbeat_interval_ms: 20000 },
+      [["heartbeatIntervalMs", 10000]]
+    ],
+    [
+      "a session longer than the poll interval",
+      { session_timeout_ms: 120000, max_poll_interval_ms: 60000 },
+      [["sessionTimeoutMs", 60000]]
+    ],
+    [
+      "a request timeout that ends before the poll interval",
+      { max_poll_interval_ms: 600000, request_timeout_ms: 305000 },
+      [["requestTimeoutMs", 605000]]
+    ],
+    ["a request timeout never shortens a poll interval that was left out", { request_timeout_ms: 30000 }, [
+      ["requestTimeoutMs", 305000]
+    ]],
+    ["a heartbeat never lengthens a session that was left out", { heartbeat_interval_ms: 30000 }, [
+      ["heartbeatIntervalMs", 20000]
+    ]],
+    [
+      "a partition's part of more than the whole",
+      { max_partition_fetch_bytes: 2000000, fetch_max_bytes: 1000000 },
+      [["maxPartitionFetchBytes", 1000000]]
+    ],
+    [
+      "a first reconnect pause of more than the longest",
+      { reconnect_backoff_ms: 500, reconnect_backoff_max_ms: 100 },
+      [["reconnectBackoffMs", 50]]
+    ],
+    [
+      "one poll interval against session and heartbeat: it is the one that falls back",
+      { heartbeat_interval_ms: 20000, session_timeout_ms: 100000, max_poll_interval_ms: 50000 },
+      [["maxPollIntervalMs", 300000]]
+    ]
+  ]
+  it.each(cases)("%s", (_, columns, expected) => {
+    const resolved = resolve(columns)
+    assert.deepStrictEqual(refused(resolved), expected.map(([key]) => `${key}: Contradiction`))
+    for (const [key, value] of expected) {
+      assert.strictEqual(resolved.config[key], value)
+      assert.strictEqual(resolved.provenance[key].refused?.raw, columns[Setting.settings[key].sql])
+    }
+  })
+
+  it("says what it contradicts, by which rule, and what is used", () => {
+    const [issue] = resolve({ session_timeout_ms: 30000, heartbeat_interval_ms: 20000 }).issues
+    assert.strictEqual(
+      ConfigIssue.message(issue!),
+      "heartbeat_interval_ms 20000 contradicts session_timeout_ms 30000 (row): heartbeat_interval_ms must be at most a "
+        + "third of session_timeout_ms, so that two lost heartbeats are no death: 10000 (derived) is used"
+    )
+  })
+})
+
+describe("Resolution: names", () => {
+  it.each(["", "   ", "a\nb", "a\u0000b", "\ud800", "x".repeat(32768), "\u00e9".repeat(16384)])(
+    "a group that cannot be one falls back to the service's (%#)",
+    (group) => {
+      const resolved = resolve({ consumer_group_id: group })
+      assert.deepStrictEqual(refused(resolved), ["consumerGroupId: BadValue"])
+      assert.strictEqual(resolved.config.consumerGroupId, "svc-consumer-group")
+    }
+  )
+
+  it.each(["loom vad", "'; DROP TABLE pipeline_consumer_configs; --", "x".repeat(10_000), "\u65e5\u672c", "\u{1f600}"])(
+    "any other text is a group, as it stands (%#)",
+    (group) => assert.deepStrictEqual(sourced(resolve({ consumer_group_id: group }), "consumerGroupId"), [group, "row"])
+  )
+
+  it.each(["", "a\u0000\n\u2028b", "\ud800", "\u{1f600}".repeat(20_000), "'; DROP TABLE x; --"])(
+    "whatever the service is called, its group is a valid name (%#)",
+    (service) => assert.isTrue(resolve({}, undefined, service).config.consumerGroupId.endsWith("-consumer-group"))
+  )
+
+  it("messages quote raw values and stay on one short line", () => {
+    const long = resolve({ consumer_group_id: `${"x".repeat(50_000)}\n[ERROR] forged` })
+    const message = ConfigIssue.message(long.issues[0]!)
+    assert.isBelow(message.length, 400)
+    assert.notInclude(message, "\n")
+  })
+})
+
+describe("Resolution: whatever a row holds", () => {
+  const numbers = fc.oneof(
+    fc.integer({ min: 1, max: 700_000 }),
+    fc.integer(),
+    fc.constantFrom(0, 1, 5000, 5001, 6000, 20000, 30000, 60000, 300000, 305000, 52428800, 2 ** 31, -1)
+  )
+  const anything = fc.oneof(
+    { weight: 6, arbitrary: numbers },
+    { weight: 2, arbitrary: fc.constantFrom(null, undefined) },
+    fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true, withSet: true, withMap: true }),
+    fc.double(),
+    fc.bigInt(),
+    fc.string({ unit: "binary", maxLength: 40 }),
+    fc.constantFrom("range", "cooperative-sticky", "latest", "none", "read_uncommitted", "true", "12", "1e3", "NaN")
+  )
+  const rowOf = (value: fc.Arbitrary<unknown>) =>
+    fc.record(Object.fromEntries(Setting.keys.map((key) => [Setting.settings[key].sql, value])), { requiredKeys: [] })
+  const columns = fc.tuple(rowOf(anything), fc.dictionary(fc.string(), anything, { maxKeys: 3 }))
+    .map(([known, unknown]): Record<string, unknown> => ({ ...unknown, ...known }))
+  const profiles = fc.oneof(
+    fc.constantFrom(...Object.values(WorkloadProfile.profiles)),
+    fc.record(Object.fromEntries(Setting.keys.map((key) => [key, anything])), { requiredKeys: [] })
+      .map((values): WorkloadProfile.WorkloadProfile => ({
+        name: "own",
+        description: "",
+        values: values as WorkloadProfile.Values
+      }))
+  )
+  const services = fc.oneof(fc.constant("svc"), fc.string({ unit: "binary" }))
+
+  it("the answer is a configuration that the Schema accepts", () => {
+    fc.assert(
+      fc.property(columns, profiles, services, (row, profile, service) => {
+        const resolved = Resolution.resolve({ service, row: { _tag: "Row", columns: row }, profile })
+        assert.isTrue(accepts(resolved.config), Resolution.summary(resolved))
+        for (const issue of resolved.issues) assert.notMatch(ConfigIssue.message(issue), /[\r\n]/)
+      }),
+      { numRuns: 2000 }
+    )
+  })
+
+  it("every value of a row is in the configuration, or refused with a reason", () => {
+    fc.assert(
+      fc.property(columns, (row) => {
+        const { provenance } = resolve(row)
+        for (const key of Setting.keys) {
+          const raw = row[Setting.settings[key].sql]
+          const { refused, source, value } = provenance[key]
+          if (raw === null || raw === undefined) assert.isTrue(source !== "row" && refused === undefined)
+          else if (source === "row") {
+            assert.isTrue(
+              refused === undefined && String(value) === String(Number(raw)) || value === raw ||
+                String(raw) === String(value)
+            )
+          } else {assert.isTrue(
+              refused !== undefined && Object.is(refused.raw, raw) && refused.reason.used.value === value
+            )}
+        }
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("no fewer values could fall back: putting any refused one back breaks a rule", () => {
+    const timing = fc.constantFrom(6000, 7000, 10000, 20000, 30000, 50000, 60000, 100000, 300000, 305000, 400000)
+    const row = fc.record({
+      session_timeout_ms: timing,
+      max_poll_interval_ms: timing,
+      heartbeat_interval_ms: timing,
+      request_timeout_ms: timing,
+      retry_backoff_ms: timing
+    }, { requiredKeys: [] })
+    fc.assert(
+      fc.property(row, (columns) => {
+        const resolved = resolve(columns)
+        for (const key of Setting.keys) {
+          if (resolved.provenance[key].refused === undefined) continue
+          const kept = Object.fromEntries(
+            Object.entries(columns).filter(([column]) => {
+              const other = Setting.fromSql(column)!
+              return other === key || resolved.provenance[other].refused === undefined
+            })
+          )
+          assert.isNotEmpty(resolve(kept).issues)
+        }
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("resolving again what was resolved changes nothing", () => {
+    fc.assert(
+      fc.property(columns, profiles, (row, profile) => {
+        const { config } = resolve(row, profile)
+        const again = resolve(Object.fromEntries(Setting.keys.map((key) => [Setting.settings[key].sql, config[key]])))
+        assert.deepStrictEqual(again.config, config)
+        assert.deepStrictEqual(again.issues, [])
+      }),
+      { numRuns: 500 }
+    )
+  })
+})
+
+describe("ConsumerConfig", () => {
+  it("refuses each contradiction and each value out of bounds", () => {
+    const { config } = resolve({})
+    for (
+      const change of [
+        { heartbeatIntervalMs: 20001 },
+        { sessionTimeoutMs: 300001 },
+        { requestTimeoutMs: 300000 },
+        { maxPartitionFetchBytes: 52428801 },
+        { reconnectBackoffMs: 1001 },
+        { maxPollRecords: 0 },
+        { maxPollRecords: 1.5 },
+        { consumerGroupId: " " },
+        { autoOffsetReset: "never" }
+      ]
+    ) {
+      assert.isFalse(accepts({ ...config, ...change }), JSON.stringify(change))
+    }
+    assert.isTrue(accepts(config))
+  })
+})

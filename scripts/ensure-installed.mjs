@@ -34,6 +34,9 @@ if (reason !== undefined) {
   // loglevel error: an old Node is expected here and warned about by many packages; what runs afterwards is the one installed.
   const npm = process.env.npm_execpath
   const [command, ...args] = npm === undefined ? ["npm"] : [process.execPath, npm]
-  const { status } = spawnSync(command, [...args, "ci", "--loglevel=error"], { cwd: fileURLToPath(root), stdio: "inherit" })
+  const { status } = spawnSync(command, [...args, "ci", "--loglevel=error"], {
+    cwd: fileURLToPath(root),
+    stdio: "inherit"
+  })
   process.exit(status ?? 1)
 }

@@ -7,7 +7,9 @@ const removeFromKafka = async (brokers: ReadonlyArray<string>, runPrefix: string
   try {
     const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(runPrefix))
     if (topics.length > 0) await admin.deleteTopics({ topics })
-    const groups = (await admin.listGroups()).groups.map(({ groupId }) => groupId).filter((id) => id.startsWith(runPrefix))
+    const groups = (await admin.listGroups()).groups.map(({ groupId }) => groupId).filter((id) =>
+      id.startsWith(runPrefix)
+    )
     if (groups.length > 0) await admin.deleteGroups(groups)
   } finally {
     await admin.disconnect()

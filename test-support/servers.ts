@@ -19,12 +19,12 @@ export const brokers = (): ReadonlyArray<string> =>
 export const databaseUrl = (): string =>
   started(inject("databaseUrl"), (url) => url !== "", "*.kafka.test.ts or *.pg.test.ts")
 
-/** A name that nothing else has: for a topic, a group, a client. */
+/** A name that nothing else has: for a topic that is not created, a client. */
 export const freshName = (prefix: string): string =>
   `${inject("runPrefix") ?? "weft-test"}-${prefix}-${randomUUID().slice(0, 8)}`
 
 /** The id of a consumer group that does not exist yet. */
-export const freshGroup: (prefix: string) => string = freshName
+export const freshGroup = (prefix: string): string => freshName(`${prefix}-group`)
 
 /** Creates a topic, waits for its leaders, and returns its name. */
 export const freshTopic = async (

@@ -3,8 +3,6 @@ import { startKafkaInJvm } from "./kafkaInJvm.ts"
 import { canHaveKafkaJars, findJava } from "./kafkaJars.ts"
 import type { KafkaServer } from "./kafkaServer.ts"
 
-export type { KafkaNode, KafkaServer } from "./kafkaServer.ts"
-
 export interface KafkaOptions {
   /** How many brokers; default 1. */
   readonly nodes?: number
@@ -17,11 +15,14 @@ type Way =
   | { readonly kind: "jvm"; readonly java: string }
   | { readonly kind: "docker" }
 
-export const kafkaIsMissing = "No Kafka: set KAFKA_BROKERS, or install Java 17 or newer and Maven, or start Docker (with its compose command)."
+export const kafkaIsMissing =
+  "No Kafka: set KAFKA_BROKERS, or install Java 17 or newer and Maven, or start Docker (with its compose command)."
 
 /** How this machine can have a Kafka; undefined when it cannot. */
 export const findKafka = async (): Promise<Way | undefined> => {
-  const given = process.env["KAFKA_BROKERS"]?.split(",").map((broker) => broker.trim()).filter((broker) => broker !== "")
+  const given = process.env["KAFKA_BROKERS"]?.split(",").map((broker) => broker.trim()).filter((broker) =>
+    broker !== ""
+  )
   if (given !== undefined && given.length > 0) return { kind: "given", brokers: given }
   const java = await findJava()
   if (java !== undefined && canHaveKafkaJars()) return { kind: "jvm", java }

@@ -49,7 +49,16 @@ export const startKafkaInDocker = async (
   }
   const project = `weft-kafka-${process.pid}-${ports[0]}`
   const compose = (...args: ReadonlyArray<string>) =>
-    run("docker", ["compose", "-p", project, "-f", composeFile, "--profile", options.nodes === 3 ? "three" : "one", ...args], {
+    run("docker", [
+      "compose",
+      "-p",
+      project,
+      "-f",
+      composeFile,
+      "--profile",
+      options.nodes === 3 ? "three" : "one",
+      ...args
+    ], {
       env
     })
   const release = guard({ kind: "command", command: "docker", args: ["compose", "-p", project, "down", "--volumes"] })

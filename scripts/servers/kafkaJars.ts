@@ -23,7 +23,10 @@ export const findJava = async (): Promise<string | undefined> => {
   const home = process.env["JAVA_HOME"]
   const java = home && existsSync(join(home, "bin", "java")) ? join(home, "bin", "java") : findOnPath("java")
   if (java === undefined) return undefined
-  const version = await run(java, ["-version"]).then(({ stderr }) => /version "(\d+)/.exec(stderr)?.[1], () => undefined)
+  const version = await run(java, ["-version"]).then(
+    ({ stderr }) => /version "(\d+)/.exec(stderr)?.[1],
+    () => undefined
+  )
   return version !== undefined && Number(version) >= lowestJava ? java : undefined
 }
 

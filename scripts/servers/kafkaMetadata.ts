@@ -12,7 +12,7 @@ export const liveBrokers = (port: number, timeoutMs = 1000): Promise<ReadonlyArr
     socket.once("error", reject)
     socket.once("close", () => reject(new Error(`127.0.0.1:${port} closed the connection`)))
     socket.once("connect", () => socket.write(metadataRequest()))
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Buffer) => {
       received = Buffer.concat([received, chunk])
       if (received.length < 4 || received.length < 4 + received.readInt32BE(0)) return
       resolve(brokerIds(received))

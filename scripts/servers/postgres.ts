@@ -74,7 +74,9 @@ const startOurs = async (port: number | undefined): Promise<PostgresServer> => {
   }
   try {
     const free = port ?? (await freePort())
-    await run(initdb, ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], { ...user })
+    await run(initdb, ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], {
+      ...user
+    })
     // Durability is what a server in a temporary folder can do without; it is several times faster so.
     const fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
     const settings = [...fast, "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]

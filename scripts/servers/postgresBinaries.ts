@@ -69,7 +69,9 @@ const reachableCopy = async (installed: { readonly path: string; readonly versio
 export const postgresBinaries = async (): Promise<PostgresBinaries> => {
   const installed = installedFolder()
   const user = await unprivilegedUser()
-  const folder = user === undefined || (await isOpenToOthers(installed.path)) ? installed.path : await reachableCopy(installed)
+  const folder = user === undefined || (await isOpenToOthers(installed.path))
+    ? installed.path
+    : await reachableCopy(installed)
   const suffix = process.platform === "win32" ? ".exe" : ""
   const bin = (name: string) => join(folder, "bin", name + suffix)
   return { initdb: bin("initdb"), postgres: bin("postgres"), user }

@@ -67,5 +67,11 @@ export const spawnServer = async (options: ServerOptions): Promise<ServerProcess
     await exited
   }
 
-  return { pid, isRunning, logTail: () => readFileSync(options.logFile, "utf8").split("\n").slice(-30).join("\n"), stop, kill }
+  return {
+    pid,
+    isRunning,
+    logTail: () => readFileSync(options.logFile, "utf8").split("\n").slice(-30).join("\n"),
+    stop,
+    kill
+  }
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events"
 import { connect } from "node:net"
 import { describe, expect, it } from "vitest"
 import { brokers, freshDatabase, freshName, freshTopic } from "../../test-support/servers.ts"
@@ -16,14 +17,10 @@ describe("the shared servers", () => {
   })
 
   it("a fresh database accepts connections", async () => {
-    const url = new URL(await freshDatabase())
-    await new Promise<void>((resolve, reject) => {
-      const socket = connect(Number(url.port), url.hostname, () => {
-        socket.destroy()
-        resolve()
-      })
-      socket.once("error", reject)
-    })
+    const { hostname, port } = new URL(await freshDatabase())
+    const socket = connect(Number(port), hostname)
+    await expect(once(socket, "connect")).resolves.toEqual([])
+    socket.destroy()
   })
 
   it("a fresh name never comes twice", () => {

@@ -1,0 +1,173 @@
+/**
+ * How bytes become values, and values bytes. A codec reads in place: it is given the buffer of a whole record batch and
+ * the range that is its own, so that nothing is sliced for records that nobody looks at.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { ConsumerRecord } from "./ConsumerRecord.ts"
+import type { ByteRange } from "./FetchedBatch.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Codec<A> {
+  /** Never throws; the failure is whatever explains it best. */
+  readonly decode: (buffer: Uint8Array, start: number, end: number) => Result.Result<A, unknown>
+  readonly encode: (value: A) => Result.Result<Uint8Array, unknown>
+}
+
+/**
+ * The bytes of a key or a value that the codec does not accept. A value, not a crash: it carries the raw record, so that
+ * a policy can skip or dead-letter it as it came.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DecodeError extends Data.TaggedError("DecodeError")<{
+  readonly record: ConsumerRecord
+  readonly part: "key" | "value"
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `the ${this.part} of ${this.record} cannot be decoded: ${why}`
+  }
+}
+
+/**
+ * A value that the codec cannot turn into bytes.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class EncodeError extends Data.TaggedError("EncodeError")<{
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    return `the value cannot be encoded: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+  }
+}
+
+const nodeBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/**
+ * The bytes themselves: a view, without a copy.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const bytes: Codec<Uint8Array> = {
+  decode: (buffer, start, end) =>
+    Result.succeed(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)),
+  encode: Result.succeed
+}
+
+/**
+ * UTF-8 text. Bytes that are no UTF-8 become U+FFFD, as everywhere in Kafka's own tools; it never fails.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const string: Codec<string> = {
+  decode: (buffer, start, end) => Result.succeed(nodeBuffer(buffer).toString("utf8", start, end)),
+  encode: (value) => Result.succeed(Buffer.from(value, "utf8"))
+}
+
+/**
+ * JSON, checked by a Schema. Fails on what is no JSON (also on 0 bytes) and on what the Schema refuses.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
+  const decode = Schema.decodeUnknownResult(schema)
+  const encode = Schema.encodeUnknownResult(schema)
+  return {
+    decode: (buffer, start, end) =>
+      Result.flatMap(parseJson(nodeBuffer(buffer).toString("utf8", start, end)), decode),
+    encode: (value) => Result.flatMap(encode(value), stringifyJson)
+  }
+}
+
+/**
+ * Any JSON, unchecked: what `JSON.parse` answers.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unknownJson: Codec<unknown> = {
+  decode: (buffer, start, end) => parseJson(nodeBuffer(buffer).toString("utf8", start, end)),
+  encode: (value) => stringifyJson(value)
+}
+
+const parseJson = (text: string): Result.Result<unknown, unknown> =>
+  Result.try({ try: () => JSON.parse(text) as unknown, catch: (cause) => cause })
+
+const stringifyJson = (value: unknown): Result.Result<Uint8Array, unknown> =>
+  Result.try({ try: () => Buffer.from(JSON.stringify(value), "utf8"), catch: (cause) => cause })
+
+/**
+ * A codec for another type, through a pair of functions that may fail.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const transform = <A, B>(self: Codec<A>, options: {
+  readonly decode: (a: A) => Result.Result<B, unknown>
+  readonly encode: (b: B) => Result.Result<A, unknown>
+}): Codec<B> => ({
+  decode: (buffer, start, end) => Result.flatMap(self.decode(buffer, start, end), options.decode),
+  encode: (value) => Result.flatMap(options.encode(value), self.encode)
+})
+
+const decodeRange = <A>(
+  codec: Codec<A>,
+  range: ByteRange | undefined,
+  record: ConsumerRecord,
+  part: "key" | "value"
+): Result.Result<A | null, DecodeError> => {
+  if (range === undefined) return nullResult
+  const result = codec.decode(range.buffer, range.start, range.end)
+  return Result.isSuccess(result)
+    ? Result.succeed(result.success)
+    : Result.fail(new DecodeError({ record, part, cause: result.failure }))
+}
+
+const nullResult: Result.Result<null, never> = Result.succeed(null)
+
+/**
+ * A record's value by a codec; a tombstone is `null`.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const decodeValue = <A>(codec: Codec<A>, record: ConsumerRecord): Result.Result<A | null, DecodeError> =>
+  decodeRange(codec, record.batch.value(record.index), record, "value")
+
+/**
+ * A record's key by a codec; no key is `null`.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const decodeKey = <A>(codec: Codec<A>, record: ConsumerRecord): Result.Result<A | null, DecodeError> =>
+  decodeRange(codec, record.batch.key(record.index), record, "key")
+
+/**
+ * A value's bytes; `null` stays `null` (a tombstone, no key).
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const encode = <A>(codec: Codec<A>, value: A | null): Result.Result<Uint8Array | null, EncodeError> => {
+  if (value === null) return nullResult
+  const result = codec.encode(value)
+  return Result.isSuccess(result)
+    ? Result.succeed(result.success)
+    : Result.fail(new EncodeError({ cause: result.failure }))
+}

@@ -1,0 +1,301 @@
+/**
+ * A member of a consumer group, as streams. Records come with the permission to commit them; nothing but that permission
+ * ever moves the group's offsets.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import type * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as Codec from "./Codec.ts"
+import type { ConsumerRecord } from "./ConsumerRecord.ts"
+import type { ConsumerSettings } from "./ConsumerSettings.ts"
+import { ConsumerEvent, log } from "./ConsumerEvent.ts"
+import { emptiestFirst, type FetchStrategy } from "./FetchStrategy.ts"
+import * as loop from "./internal/consumerLoop.ts"
+import { ConsumerState } from "./internal/consumerState.ts"
+import * as operations from "./internal/consumerOperations.ts"
+import * as streams from "./internal/partitionStream.ts"
+import type { KafkaError } from "./KafkaError.ts"
+import { type CommittableBatch, CommittableOffset, type OffsetBatch } from "./Offset.ts"
+import type { PartitionSnapshot } from "./PartitionSnapshot.ts"
+import type { Subscription } from "./Subscription.ts"
+import type { PartitionOffset, TopicPartition } from "./TopicPartition.ts"
+import { type CommittedOffset, type OffsetSpec, Transport } from "./Transport.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConsumerOptions {
+  readonly subscription: Subscription
+  readonly settings: ConsumerSettings
+  /**
+   * When to try again with a fresh client after one failed for good. Its count begins anew with each successful join;
+   * where it ends, every stream fails with the last error. Errors that a person must mend (`isRetriable` is false) are
+   * never tried again. Default: 200 ms, doubled up to 10 s, with jitter, 20 times (some two and a half minutes).
+   */
+  readonly restart?: Schedule.Schedule<unknown, KafkaError> | undefined
+  /** Who may fetch again first when the buffers were full as a whole. Default: the emptiest queues. */
+  readonly fetchStrategy?: FetchStrategy | undefined
+}
+
+/**
+ * How keys and values are decoded, lazily: a record that nobody looks at costs nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Codecs<K, V> {
+  readonly key: Codec.Codec<K>
+  readonly value: Codec.Codec<V>
+}
+
+/**
+ * A record with the permission to commit it. `key` and `value` decode when read; what cannot be decoded is a
+ * `DecodeError` that carries the raw record.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class CommittableRecord<K, V> {
+  readonly record: ConsumerRecord
+  readonly batch: CommittableBatch
+  readonly index: number
+  private readonly codecs: Codecs<K, V>
+  constructor(batch: CommittableBatch, index: number, codecs: Codecs<K, V>) {
+    this.record = batch.records[index]!
+    this.batch = batch
+    this.index = index
+    this.codecs = codecs
+  }
+  get key(): Result.Result<K | null, Codec.DecodeError> {
+    return Codec.decodeKey(this.codecs.key, this.record)
+  }
+  get value(): Result.Result<V | null, Codec.DecodeError> {
+    return Codec.decodeValue(this.codecs.value, this.record)
+  }
+  get offset(): CommittableOffset {
+    return new CommittableOffset(this.batch, this.index)
+  }
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type PartitionHandle = streams.PartitionHandle
+
+/**
+ * A member of a consumer group. It joins when it is made and leaves with its scope: it stops fetching, waits for what is
+ * in flight up to the drain deadline, commits, and leaves.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Consumer extends Context.Service<Consumer, {
+  readonly settings: Effect.Effect<ConsumerSettings>
+  /**
+   * The records of all assigned partitions, as the batches that they come in, at most `max_poll_records` at a time;
+   * partitions take turns. The cheapest form. Two readers share the records between them.
+   */
+  readonly batches: Stream.Stream<CommittableBatch, KafkaError>
+  /** The records of all assigned partitions, in order within each. */
+  readonly stream: {
+    (): Stream.Stream<CommittableRecord<Uint8Array, Uint8Array>, KafkaError>
+    <K, V>(codecs: Codecs<K, V>): Stream.Stream<CommittableRecord<K, V>, KafkaError>
+  }
+  /**
+   * A stream of streams: each assigned partition, with its records. An inner stream ends when its partition is given up;
+   * a partition that a rebalance leaves with this member goes on in the same stream.
+   */
+  readonly partitionedStream: {
+    (): Stream.Stream<
+      readonly [TopicPartition, Stream.Stream<CommittableRecord<Uint8Array, Uint8Array>, KafkaError>],
+      KafkaError
+    >
+    <K, V>(codecs: Codecs<K, V>): Stream.Stream<
+      readonly [TopicPartition, Stream.Stream<CommittableRecord<K, V>, KafkaError>],
+      KafkaError
+    >
+  }
+  /** The same one level lower: what a runtime of workers needs. */
+  readonly partitions: Stream.Stream<PartitionHandle, KafkaError>
+  /**
+   * Settles the offset and commits as far as the partition is settled without a gap. Answers when the broker has it;
+   * fails with `FencedError` where the partition was given up meanwhile, with `CommitError` where the broker refused.
+   */
+  readonly commit: (offset: CommittableOffset | CommittableBatch) => Effect.Effect<void, KafkaError>
+  /** The same for many, in one request. */
+  readonly commitBatch: (offsets: OffsetBatch) => Effect.Effect<void, KafkaError>
+  /** Replaces the settings' commit schedule while the scope lives: after so many settled records, or so long. */
+  readonly commitSchedule: (
+    records: number,
+    interval: Duration.Input
+  ) => Effect.Effect<void, never, Scope.Scope>
+  /** Commits whatever is settled now, without waiting for the schedule. */
+  readonly flush: Effect.Effect<void, KafkaError>
+  /** Stops fetching and handing out; the records that wait stay. Heartbeats go on. A rebalance ends it. */
+  readonly pause: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
+  readonly resume: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
+  /**
+   * Goes on at another offset: a number, the log's beginning or end, or the first record at or after a time. Partitions
+   * that this member does not hold are left alone. What is in flight is fenced.
+   */
+  readonly seek: (partition: TopicPartition, to: bigint | OffsetSpec) => Effect.Effect<void, KafkaError>
+  readonly assignment: SubscriptionRef.SubscriptionRef<ReadonlyArray<TopicPartition>>
+  readonly committed: (
+    partitions: ReadonlyArray<TopicPartition>
+  ) => Effect.Effect<ReadonlyArray<CommittedOffset>, KafkaError>
+  readonly beginningOffsets: (
+    partitions: ReadonlyArray<TopicPartition>
+  ) => Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError>
+  readonly endOffsets: (
+    partitions: ReadonlyArray<TopicPartition>
+  ) => Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError>
+  /** What it decides and sees, from the subscription on. A slow reader misses the oldest. */
+  readonly events: Stream.Stream<ConsumerEvent>
+  readonly snapshot: Effect.Effect<ReadonlyArray<PartitionSnapshot>>
+  readonly memberId: Effect.Effect<string | undefined>
+  /** New settings: in place where that is possible, by drain, commit and rejoin where the group must know. */
+  readonly reconfigure: (settings: ConsumerSettings) => Effect.Effect<void>
+  /**
+   * Ends every stream after what is in flight is settled (up to the drain deadline) and committed, and leaves the group.
+   * Answers when it has left.
+   */
+  readonly shutdown: Effect.Effect<void>
+}>()("@weft/kafka/Consumer") {}
+
+const defaultRestart = Schedule.exponential("200 millis").pipe(
+  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(10)))),
+  Schedule.jittered,
+  Schedule.upTo({ times: 20 })
+)
+
+/**
+ * Joins the group in the background: unreachable brokers, an unknown topic or refused credentials are seen as the
+ * failure of the streams.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  options: ConsumerOptions
+): Effect.fn.Return<Consumer["Service"], never, Transport | Scope.Scope> {
+  const clock = yield* Clock.Clock
+  const events = yield* PubSub.sliding<ConsumerEvent>(1024)
+  const assignment = yield* SubscriptionRef.make<ReadonlyArray<TopicPartition>>([])
+  const stop = yield* Latch.make(false)
+  const rejoin = yield* Latch.make(false)
+  const state = new ConsumerState({
+    settings: options.settings,
+    clock,
+    events,
+    fetchStrategy: options.fetchStrategy ?? emptiestFirst
+  })
+
+  const logged = yield* PubSub.subscribe(events)
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.flatMap(PubSub.takeAll(logged), Effect.forEach((event) => log(event), { discard: true }))).pipe(
+      Effect.annotateLogs({ group: options.settings.groupId })
+    )
+  )
+  yield* Effect.forkScoped(state.committer.run)
+  const running = yield* Effect.forkScoped(loop.run(state, {
+    subscription: options.subscription,
+    assignment,
+    restart: options.restart ?? defaultRestart,
+    stop,
+    rejoin
+  }))
+  const shutdown = Effect.andThen(stop.open, Effect.asVoid(Fiber.await(running)))
+  yield* Effect.addFinalizer(() => shutdown)
+
+  const stream = <K, V>(codecs: Codecs<K, V> = rawCodecs as never) => records(streams.merged(state), codecs)
+  const partitionedStream = <K, V>(codecs: Codecs<K, V> = rawCodecs as never) =>
+    Stream.map(
+      streams.partitions(state),
+      (handle) => [handle.topicPartition, records(handle.batches, codecs)] as const
+    )
+  return Consumer.of({
+    settings: Effect.sync(() => state.settings),
+    batches: streams.merged(state),
+    stream,
+    partitionedStream,
+    partitions: streams.partitions(state),
+    commit: (offset) => operations.commit(state, [offset]),
+    commitBatch: (batch) => operations.commit(state, batch.offsets),
+    commitSchedule: (records, interval) =>
+      operations.scheduleCommits(state, { records, intervalMs: Duration.toMillis(interval) }),
+    flush: state.committer.flush,
+    pause: (partitions) => operations.pause(state, partitions),
+    resume: (partitions) => operations.resume(state, partitions),
+    seek: (partition, to) => operations.seek(state, partition, to),
+    assignment,
+    committed: (partitions) => operations.withTransport(state, (transport) => transport.committed(partitions)),
+    beginningOffsets: (partitions) =>
+      operations.withTransport(state, (transport) => transport.listOffsets(partitions, "earliest")),
+    endOffsets: (partitions) =>
+      operations.withTransport(state, (transport) => transport.listOffsets(partitions, "latest")),
+    events: Stream.fromPubSub(events),
+    snapshot: operations.snapshot(state),
+    memberId: Effect.sync(() => state.memberId),
+    reconfigure: (settings) => operations.reconfigure(state, settings, rejoin),
+    shutdown
+  })
+})
+
+const rawCodecs: Codecs<Uint8Array, Uint8Array> = { key: Codec.bytes, value: Codec.bytes }
+
+const records = <K, V>(
+  batches: Stream.Stream<CommittableBatch, KafkaError>,
+  codecs: Codecs<K, V>
+): Stream.Stream<CommittableRecord<K, V>, KafkaError> =>
+  Stream.flattenArray(Stream.map(batches, (batch) => {
+    const made = new Array<CommittableRecord<K, V>>(batch.size)
+    for (let i = 0; i < made.length; i++) made[i] = new CommittableRecord(batch, i, codecs)
+    return made as unknown as readonly [CommittableRecord<K, V>, ...ReadonlyArray<CommittableRecord<K, V>>]
+  }))
+
+/**
+ * A consumer as a Layer, on any {@link Transport}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: ConsumerOptions): Layer.Layer<Consumer, never, Transport> =>
+  Layer.effect(Consumer, make(options))
+
+/**
+ * Settles the offsets that come by and commits them after `records` of them, or `interval` after the first, whichever
+ * comes first; and once more when the stream ends. Completion out of order is fine. The stream goes on at once: a commit
+ * never holds it up.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const commitWithin = (records: number, interval: Duration.Input) =>
+<E, R>(
+  self: Stream.Stream<CommittableOffset | CommittableBatch, E, R>
+): Stream.Stream<CommittableOffset | CommittableBatch, E | KafkaError, R | Consumer> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const consumer = yield* Consumer
+    yield* consumer.commitSchedule(records, interval)
+    return Stream.onEnd(
+      Stream.mapArray(self, (offsets) => {
+        for (const offset of offsets) operations.settle(offset)
+        return offsets
+      }),
+      consumer.flush
+    )
+  }))

@@ -1,0 +1,167 @@
+/**
+ * What a consumer decided or saw, as data. The log line, the metric and the history row are all made of one value, so
+ * they never disagree.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type { KafkaError } from "./KafkaError.ts"
+import type { PartitionOffset, TopicPartition } from "./TopicPartition.ts"
+import type { SettingWarning } from "./Transport.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ConsumerEvent = Data.TaggedEnum<{
+  /** A join ended. `added` are new to this member, `kept` go on without a gap or a repeat. */
+  Assigned: {
+    readonly memberId: string
+    readonly generation: number | undefined
+    readonly added: ReadonlyArray<TopicPartition>
+    readonly kept: ReadonlyArray<TopicPartition>
+  }
+  /** A new partition starts to be read, at its committed offset or where `auto_offset_reset` says. */
+  Started: PartitionOffset & {
+    readonly from: "committed" | "earliest" | "latest" | "seek"
+    /** Records beyond the offset that are known to be settled and will not be repeated. */
+    readonly settledBeyond: number
+  }
+  /** A rebalance or a shutdown waits for records in flight. */
+  Draining: { readonly partitions: ReadonlyArray<TopicPartition>; readonly inFlight: number }
+  /** The wait ended; what was still in flight at the deadline will be handed out again. */
+  Drained: {
+    readonly partitions: ReadonlyArray<TopicPartition>
+    readonly durationMs: number
+    readonly abandoned: number
+  }
+  /** Partitions were given up in an orderly way. */
+  Revoked: { readonly partitions: ReadonlyArray<TopicPartition> }
+  /** Partitions were lost with the membership; nothing could be committed. */
+  Lost: { readonly partitions: ReadonlyArray<TopicPartition> }
+  Committed: { readonly offsets: ReadonlyArray<PartitionOffset>; readonly durationMs: number }
+  /** A commit failed. Retriable ones are tried again; the others wait for the next join. */
+  CommitFailed: { readonly error: KafkaError }
+  /** Work ended after its partition was given up; it was not committed. */
+  Fenced: TopicPartitionOf & { readonly records: number }
+  /** A partition queue is full (`paused`), or has room again. */
+  BackPressure: TopicPartitionOf & {
+    readonly paused: boolean
+    readonly records: number
+    readonly bytes: number
+  }
+  /** The committed offset, or the fetch position, is missing or outside of the log. */
+  OffsetReset: TopicPartitionOf & {
+    readonly committed: bigint | undefined
+    readonly beginning: bigint
+    readonly end: bigint
+    readonly policy: "earliest" | "latest" | "none"
+  }
+  /** A partition made no progress for `max_poll_interval_ms`; `offset` is the record that it waits for. */
+  Stalled: PartitionOffset & { readonly ageMs: number; readonly inFlight: number }
+  /** The client library failed; a fresh one is built after the delay, or never where it is `undefined`. */
+  Crashed: { readonly error: KafkaError; readonly restartInMs: number | undefined }
+  /** The transport applies a setting in its own way. */
+  SettingAdapted: { readonly transport: string; readonly warning: SettingWarning }
+  /** Settings changed while running. */
+  Reconfigured: { readonly changes: ReadonlyArray<string>; readonly rejoin: boolean }
+}>
+
+interface TopicPartitionOf {
+  readonly topic: string
+  readonly partition: number
+}
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ConsumerEvent = Data.taggedEnum<ConsumerEvent>()
+
+interface Line {
+  readonly level: "Debug" | "Info" | "Warn" | "Error"
+  readonly message: string
+}
+
+const names = (partitions: ReadonlyArray<TopicPartition>): string =>
+  partitions.length === 0 ? "none" : partitions.map((partition) => partition.key).join(", ")
+
+/**
+ * The event in one line, and how loud it is to be logged.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
+  Assigned: (e): Line => ({
+    level: "Info",
+    message: `assigned: added ${names(e.added)}; kept ${names(e.kept)}; generation ${e.generation ?? "none"}`
+  }),
+  Started: (e): Line => ({
+    level: "Info",
+    message: `reading from offset ${e.offset} (${e.from})` +
+      (e.settledBeyond > 0 ? `, ${e.settledBeyond} ranges beyond it are settled already` : "")
+  }),
+  Draining: (e): Line => ({ level: "Info", message: `draining ${e.inFlight} records in flight of ${names(e.partitions)}` }),
+  Drained: (e): Line => ({
+    level: e.abandoned > 0 ? "Warn" : "Info",
+    message: e.abandoned > 0
+      ? `the drain deadline passed after ${e.durationMs} ms, ${e.abandoned} records will be handed out again`
+      : `drained in ${e.durationMs} ms`
+  }),
+  Revoked: (e): Line => ({ level: "Info", message: `revoked: ${names(e.partitions)}` }),
+  Lost: (e): Line => ({ level: "Warn", message: `lost: ${names(e.partitions)}` }),
+  Committed: (e): Line => ({
+    level: "Debug",
+    message: `committed ${e.offsets.map((o) => `${o.topic}-${o.partition}@${o.offset}`).join(", ")}`
+  }),
+  CommitFailed: (e): Line => ({ level: "Warn", message: e.error.message }),
+  Fenced: (e): Line => ({
+    level: "Warn",
+    message: `${e.records} records ended after their partition was given up; they are not committed`
+  }),
+  BackPressure: (e): Line => ({
+    level: "Debug",
+    message: `${e.paused ? "paused" : "resumed"} with ${e.records} records, ${e.bytes} bytes waiting`
+  }),
+  OffsetReset: (e): Line => ({
+    level: "Warn",
+    message: (e.committed === undefined
+      ? "the group has no committed offset"
+      : `the offset ${e.committed} is outside of the log`) +
+      `, which holds ${e.beginning} to ${e.end}; auto_offset_reset is ${e.policy}`
+  }),
+  Stalled: (e): Line => ({
+    level: "Error",
+    message: `no progress for ${e.ageMs} ms at offset ${e.offset}, ${e.inFlight} records in flight`
+  }),
+  Crashed: (e): Line => ({
+    level: "Error",
+    message: `${e.error.message}; ` +
+      (e.restartInMs === undefined ? "giving up" : `starting afresh in ${e.restartInMs} ms`)
+  }),
+  SettingAdapted: (e): Line => ({
+    level: "Warn",
+    message: `${e.transport} cannot apply ${e.warning.setting} = ${String(e.warning.value)}: ${e.warning.instead}`
+  }),
+  Reconfigured: (e): Line => ({
+    level: "Info",
+    message: `settings changed${e.rejoin ? ", rejoining" : ""}: ${e.changes.join("; ")}`
+  })
+})
+
+/**
+ * Logs an event at its own level, with topic, partition and offset as annotations where it has them.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const log = (event: ConsumerEvent): Effect.Effect<void> => {
+  const { level, message } = describe(event)
+  const annotations: Record<string, string | number> = { event: event._tag }
+  if ("topic" in event) annotations["topic"] = event.topic
+  if ("partition" in event) annotations["partition"] = event.partition
+  if ("offset" in event) annotations["offset"] = String(event.offset)
+  return Effect.annotateLogs(Effect.logWithLevel(level)(message), annotations)
+}

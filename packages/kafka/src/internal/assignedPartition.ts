@@ -1,0 +1,245 @@
+/**
+ * A partition while this member holds it: its queue, its tracker, and the epoch that fences what ends too late. All
+ * methods are synchronous; the process has one thread, so each of them is atomic.
+ */
+import * as Latch from "effect/Latch"
+import type { FetchedBatch } from "../FetchedBatch.ts"
+import { type BatchOwner, CommittableBatch } from "../Offset.ts"
+import type { TopicPartition } from "../TopicPartition.ts"
+import { encode } from "./offsetMetadata.ts"
+import { append, type OffsetRange } from "./offsetRanges.ts"
+import { OffsetTracker, type Span } from "./offsetTracker.ts"
+import { PartitionQueue } from "./partitionQueue.ts"
+
+/**
+ * - `starting`: assigned, its first offset is not known yet; nothing is fetched.
+ * - `active`: fetched and handed out.
+ * - `draining`: may be given up; nothing new is begun.
+ * - `ended`: given up; whatever still runs is fenced.
+ */
+export type PartitionState = "starting" | "active" | "draining" | "ended"
+
+/** What a partition tells the consumer that holds it. */
+export interface PartitionOwner {
+  /** Records can be taken that could not before. */
+  readonly onReady: (partition: AssignedPartition) => void
+  /** Records were taken; there may be room again. */
+  readonly onTaken: (partition: AssignedPartition) => void
+  readonly onSettled: (partition: AssignedPartition, records: number) => void
+  readonly onFenced: (partition: AssignedPartition, records: number) => void
+}
+
+export class AssignedPartition implements BatchOwner {
+  readonly topicPartition: TopicPartition
+  private readonly owner: PartitionOwner
+  readonly queue = new PartitionQueue()
+  /** Opened when records may be there, or the partition has ended. */
+  readonly readable = Latch.makeUnsafe(false)
+  /** Closed while the partition drains: who wants to begin a record waits here. */
+  readonly gate = Latch.makeUnsafe(true)
+  state: PartitionState = "starting"
+  epoch: number
+  tracker = new OffsetTracker(0n)
+  /** The next offset to be fetched. */
+  position = 0n
+  highWatermark: bigint | undefined = undefined
+  /** Known to be settled beyond the committed offset, by an earlier owner; never handed out again. */
+  settledBeyond: ReadonlyArray<OffsetRange> = []
+  /** Begun and not settled. */
+  inFlight = 0
+  pausedByUser = false
+  pausedByBackPressure = false
+  halted = false
+  /** In the consumer's line of partitions with records. */
+  inLine = false
+  /** The group's offset as far as we know: as it was found, or as we set it. */
+  committedOffset: bigint | undefined = undefined
+  /** Rises with everything that a commit should carry. */
+  private changes = 0
+  private committedChanges = 0
+  recordsTaken = 0
+  recordsSettled = 0
+
+  constructor(topicPartition: TopicPartition, epoch: number, owner: PartitionOwner) {
+    this.topicPartition = topicPartition
+    this.epoch = epoch
+    this.owner = owner
+  }
+
+  /** Starts, or starts anew after a seek: what was in flight before belongs to an epoch that ended. */
+  startAt(epoch: number, offset: bigint, settledBeyond: ReadonlyArray<OffsetRange>): void {
+    if (this.state === "ended") return
+    this.epoch = epoch
+    this.queue.clear()
+    this.tracker = new OffsetTracker(offset)
+    this.inFlight = 0
+    this.position = offset
+    this.settledBeyond = settledBeyond
+    this.changes = this.committedChanges = 0
+    if (this.state === "starting") this.state = "active"
+  }
+
+  isLive(epoch: number): boolean {
+    return this.state !== "ended" && this.epoch === epoch
+  }
+
+  /** `false`: the batch is not ours, or brings nothing new. */
+  admit(batch: FetchedBatch): boolean {
+    if ((this.state !== "active" && this.state !== "draining") || batch.nextOffset <= this.position) return false
+    const from = firstIndexAt(batch, this.position)
+    this.position = batch.nextOffset
+    this.highWatermark = batch.highWatermark
+    this.queue.admit(batch, from)
+    if (this.isReadable) this.wake()
+    return true
+  }
+
+  get isReadable(): boolean {
+    return this.state === "active" && !this.pausedByUser && !this.halted && !this.queue.isEmpty
+  }
+
+  wake(): void {
+    this.readable.openUnsafe()
+    this.owner.onReady(this)
+  }
+
+  /**
+   * The next records, at most `max`. With `begun` they count as in flight at once; without, the taker says `begin`.
+   * Records that an earlier owner settled are settled here and skipped.
+   */
+  take(max: number, begun: boolean): CommittableBatch | undefined {
+    while (this.isReadable) {
+      const run = this.settledBeyond.length === 0 ? unsettledRun : this.nextRun()
+      const { batch, from, to } = this.queue.take(run.settled > 0 ? run.settled : Math.min(max, run.length))!
+      const span = this.tracker.add(batch, from, to)
+      if (run.settled > 0 || to === from) this.settled(this.tracker.settleAll(span))
+      this.recordsTaken += to - from
+      this.owner.onTaken(this)
+      if (run.settled > 0 || to === from) continue
+      if (begun) this.inFlight += to - from
+      return new CommittableBatch(this, this.epoch, span)
+    }
+    if (this.state !== "ended") this.readable.closeUnsafe()
+    return undefined
+  }
+
+  begin(records: number): void {
+    this.inFlight += records
+  }
+
+  settle(epoch: number, span: Span, index: number): boolean {
+    if (!this.isLive(epoch)) return this.fence(1)
+    this.settled(this.tracker.settle(span, index))
+    return true
+  }
+
+  settleAll(epoch: number, span: Span): boolean {
+    if (!this.isLive(epoch)) return this.fence(span.unsettled)
+    this.settled(this.tracker.settleAll(span))
+    return true
+  }
+
+  drain(): void {
+    if (this.state !== "active") return
+    this.state = "draining"
+    this.gate.closeUnsafe()
+  }
+
+  /** The partition stays: it goes on where it stopped. */
+  undrain(): void {
+    if (this.state !== "draining") return
+    this.state = "active"
+    this.gate.openUnsafe()
+    if (this.isReadable) this.wake()
+  }
+
+  end(): void {
+    if (this.state === "ended") return
+    this.state = "ended"
+    this.queue.clear()
+    this.gate.openUnsafe()
+    this.readable.openUnsafe()
+  }
+
+  /** The oldest record that is not settled: in flight, or waiting to be taken. */
+  get oldest(): { readonly batch: FetchedBatch; readonly index: number } | undefined {
+    return this.tracker.oldest ?? this.queue.oldest
+  }
+
+  get hasUncommitted(): boolean {
+    return this.changes > this.committedChanges && this.state !== "ended"
+  }
+
+  /** What a commit made now would say. */
+  commitPoint(): CommitPoint {
+    const offset = this.tracker.watermark
+    return { offset, changes: this.changes, metadata: this.beyondMetadata(offset) }
+  }
+
+  onCommitted(point: CommitPoint): void {
+    this.committedOffset = point.offset
+    this.committedChanges = Math.max(this.committedChanges, point.changes)
+  }
+
+  private beyondMetadata(watermark: bigint): string {
+    if (this.tracker.outstanding === 0 && this.settledBeyond.length === 0) return ""
+    const ranges = [...this.tracker.settledBeyond()]
+    // What an earlier owner settled, and we have not come to yet.
+    const reached = this.queue.next === undefined ? this.position : offsetOf(this.queue.next)
+    for (const range of this.settledBeyond) {
+      if (range.end > reached) append(ranges, range.start > reached ? range.start : reached, range.end)
+    }
+    return encode(watermark, ranges).metadata
+  }
+
+  private settled(records: number): void {
+    this.changes++
+    this.inFlight = Math.max(0, this.inFlight - records)
+    this.recordsSettled += records
+    this.owner.onSettled(this, records)
+  }
+
+  private fence(records: number): false {
+    this.owner.onFenced(this, records)
+    return false
+  }
+
+  /** How many of the next records are settled already, or else how many come before one that is. */
+  private nextRun(): Run {
+    const { batch, index } = this.queue.next!
+    if (index >= batch.count) return unsettledRun
+    const first = batch.offset(index)
+    this.settledBeyond = this.settledBeyond.filter((range) => range.end > first)
+    const range = this.settledBeyond[0]
+    if (range === undefined) return unsettledRun
+    const settled = range.start <= first
+    const boundary = settled ? range.end : range.start
+    let end = index
+    while (end < batch.count && batch.offset(end) < boundary) end++
+    return settled ? { settled: end - index, length: 0 } : { settled: 0, length: end - index }
+  }
+}
+
+/** A commit as it was made: the changes that it carries, so that later ones stay uncommitted. */
+export interface CommitPoint {
+  readonly offset: bigint
+  readonly metadata: string
+  readonly changes: number
+}
+
+interface Run {
+  readonly settled: number
+  readonly length: number
+}
+
+const unsettledRun: Run = { settled: 0, length: Number.MAX_SAFE_INTEGER }
+
+const offsetOf = ({ batch, index }: { readonly batch: FetchedBatch; readonly index: number }): bigint =>
+  index < batch.count ? batch.offset(index) : batch.nextOffset
+
+/** The first record at or after an offset. Batches start where they were asked to, so it is nearly always 0. */
+const firstIndexAt = (batch: FetchedBatch, offset: bigint): number => {
+  let index = 0
+  while (index < batch.count && batch.offset(index) < offset) index++
+  return index
+}

@@ -1,0 +1,123 @@
+/**
+ * Moves the group's offsets: collects the watermarks that changed, commits them in one request, never two at a time. The
+ * one place that commits.
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
+import { ConsumerEvent } from "../ConsumerEvent.ts"
+import { CommitError, isRetriable, type KafkaError } from "../KafkaError.ts"
+import type { OffsetAndMetadata, TransportConsumer } from "../Transport.ts"
+import type { AssignedPartition } from "./assignedPartition.ts"
+import { type CommitPolicy, delay } from "./commitSchedule.ts"
+
+export interface CommitterOptions {
+  readonly partitions: () => Iterable<AssignedPartition>
+  readonly transport: () => TransportConsumer | undefined
+  readonly publish: (event: ConsumerEvent) => void
+  readonly policy: () => CommitPolicy
+  readonly retryBackoffMs: () => number
+  readonly clock: Clock.Clock
+}
+
+const longestBackoff = Duration.seconds(5)
+
+export class Committer {
+  private readonly options: CommitterOptions
+  private readonly turn = Semaphore.makeUnsafe(1)
+  /** Opened by the first record that is settled since the last commit. */
+  private readonly dirty = Latch.makeUnsafe(false)
+  /** Opened once enough records are settled for a commit before its interval is over. */
+  private readonly enough = Latch.makeUnsafe(false)
+  private settled = 0
+  private firstSettledAt = 0
+  private lastCommitAt = -Infinity
+
+  constructor(options: CommitterOptions) {
+    this.options = options
+  }
+
+  onSettled(records: number): void {
+    if (this.settled === 0) this.firstSettledAt = this.options.clock.currentTimeMillisUnsafe()
+    this.settled += Math.max(1, records)
+    this.dirty.openUnsafe()
+    if (this.settled >= this.options.policy().records) this.enough.openUnsafe()
+  }
+
+  /** Commits everything that is settled now; answers when the broker has it. Retriable failures are tried again. */
+  readonly flush: Effect.Effect<void, KafkaError> = Effect.suspend(() =>
+    this.turn.withPermits(1)(this.commitChanges).pipe(
+      Effect.tapError((error) => Effect.sync(() => this.options.publish(ConsumerEvent.CommitFailed({ error })))),
+      Effect.retry({ while: isRetriable, schedule: this.backoff() })
+    )
+  )
+
+  /** Commits by the schedule, for ever. */
+  readonly run: Effect.Effect<never> = Effect.suspend(() =>
+    Effect.gen({ self: this }, function*() {
+      while (true) {
+        yield* this.dirty.await
+        const wait = this.due()
+        if (wait > 0) {
+          const enough = this.settled >= this.options.policy().records ? Effect.never : this.enough.await
+          yield* Effect.raceFirst(Effect.sleep(wait), enough)
+          if (this.due() > 0) continue
+        }
+        // A failure has been published; what is not committed stays changed, and the next turn takes it along.
+        yield* Effect.ignore(this.flush)
+      }
+    })
+  )
+
+  private due(): number {
+    return delay(this.options.policy(), {
+      settled: this.settled,
+      firstSettledAt: this.firstSettledAt,
+      lastCommitAt: this.lastCommitAt,
+      now: this.options.clock.currentTimeMillisUnsafe()
+    })
+  }
+
+  private backoff(): Schedule.Schedule<unknown> {
+    return Schedule.exponential(this.options.retryBackoffMs()).pipe(
+      Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, longestBackoff))),
+      Schedule.jittered
+    )
+  }
+
+  private readonly commitChanges: Effect.Effect<void, KafkaError> = Effect.suspend(() => {
+    const { clock, partitions, publish } = this.options
+    const now = clock.currentTimeMillisUnsafe()
+    this.settled = 0
+    this.lastCommitAt = now
+    this.dirty.closeUnsafe()
+    this.enough.closeUnsafe()
+    const changes = [...partitions()].filter((partition) => partition.hasUncommitted).map((partition) => ({
+      partition,
+      epoch: partition.epoch,
+      ...partition.commitPoint()
+    }))
+    if (changes.length === 0) return Effect.void
+    const offsets = changes.map(({ metadata, offset, partition }): OffsetAndMetadata => ({
+      topic: partition.topicPartition.topic,
+      partition: partition.topicPartition.partition,
+      offset,
+      metadata
+    }))
+    const transport = this.options.transport()
+    if (transport === undefined) {
+      return Effect.fail(
+        new CommitError({ offsets, code: "NOT_CONNECTED", retriable: true, cause: "no connection to the group" })
+      )
+    }
+    return Effect.map(transport.commit(offsets), () => {
+      for (const change of changes) {
+        if (change.partition.isLive(change.epoch)) change.partition.onCommitted(change)
+      }
+      publish(ConsumerEvent.Committed({ offsets, durationMs: clock.currentTimeMillisUnsafe() - now }))
+    })
+  })
+}

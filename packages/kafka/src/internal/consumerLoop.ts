@@ -1,0 +1,164 @@
+/**
+ * The life of a consumer: membership after membership. A rejoin drains first; a crash is answered by a fresh client
+ * under the restart schedule; when that gives up, every stream fails with the last error.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { ConsumerEvent } from "../ConsumerEvent.ts"
+import { isRetriable, type KafkaError } from "../KafkaError.ts"
+import * as Subscription from "../Subscription.ts"
+import type { TopicPartition } from "../TopicPartition.ts"
+import { Transport, type TransportSubscription } from "../Transport.ts"
+import type { ConsumerState } from "./consumerState.ts"
+import { drain } from "./drain.ts"
+import { join } from "./membership.ts"
+import { watch } from "./watchdog.ts"
+
+export interface LoopOptions {
+  readonly subscription: Subscription.Subscription
+  readonly assignment: SubscriptionRef.SubscriptionRef<ReadonlyArray<TopicPartition>>
+  readonly restart: Schedule.Schedule<unknown, KafkaError>
+  /** Opened by a shutdown. */
+  readonly stop: Latch.Latch
+  /** Opened when the membership must be renewed: the settings or the topics have changed. */
+  readonly rejoin: Latch.Latch
+}
+
+type Outcome = "stop" | "rejoin"
+
+export const run = Effect.fnUntraced(function*(state: ConsumerState, options: LoopOptions) {
+  const { name } = yield* Transport
+  let step = yield* Schedule.toStep(options.restart)
+  let joined = false
+  while (true) {
+    options.rejoin.closeUnsafe()
+    const outcome = yield* Effect.result(Effect.scoped(
+      membership(state, options, name, () => {
+        joined = true
+      })
+    ))
+    yield* giveUp(state, options)
+    if (outcome._tag === "Success") {
+      if (outcome.success === "rejoin") continue
+      return state.close(undefined)
+    }
+    const error = outcome.failure
+    if (joined) {
+      joined = false
+      step = yield* Schedule.toStep(options.restart)
+    }
+    const delay = isRetriable(error) ? yield* nextDelay(step, error) : Option.none()
+    const restartInMs = Option.isSome(delay) ? Duration.toMillis(delay.value) : undefined
+    state.publish(ConsumerEvent.Crashed({ error, restartInMs }))
+    if (restartInMs === undefined) return state.close(Cause.fail(error))
+    if (yield* Effect.raceFirst(Effect.as(Effect.sleep(restartInMs), false), Effect.as(options.stop.await, true))) {
+      return state.close(undefined)
+    }
+  }
+})
+
+const nextDelay = (
+  step: (now: number, error: KafkaError) => Pull.Pull<[unknown, Duration.Duration], never, unknown>,
+  error: KafkaError
+) =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => step(now, error)).pipe(
+    Effect.map(([, delay]) => Option.some(delay)),
+    Pull.catchDone(() => Effect.succeed(Option.none<Duration.Duration>()))
+  )
+
+const membership = Effect.fnUntraced(function*(
+  state: ConsumerState,
+  options: LoopOptions,
+  name: string,
+  onJoined: () => void
+) {
+  const subscription = yield* resolve(state, options)
+  if (subscription === undefined) return "stop" as const
+  let lastSign: number | undefined = undefined
+  const sign = () => {
+    lastSign = state.clock.currentTimeMillisUnsafe()
+  }
+  const member = yield* join(state, subscription, {
+    onAssigned: (partitions) =>
+      Effect.suspend(() => {
+        onJoined()
+        sign()
+        return SubscriptionRef.set(options.assignment, partitions)
+      }),
+    onAlive: sign
+  })
+  const outcome = yield* Effect.raceAllFirst<Effect.Effect<Outcome, KafkaError, Transport>>([
+    member.failure,
+    watch(state, () => lastSign, name),
+    Effect.as(options.stop.await, "stop"),
+    Effect.as(options.rejoin.await, "rejoin"),
+    topicsChanged(state, options, subscription)
+  ])
+  // Still a member: heartbeats go on and commits are accepted until the scope closes.
+  const held = [...state.partitions.values()]
+  yield* drain(state, held)
+  state.end(held)
+  if (held.length > 0) {
+    state.publish(ConsumerEvent.Revoked({ partitions: held.map((partition) => partition.topicPartition) }))
+  }
+  return outcome
+})
+
+/** After a crash nothing can be committed any more. */
+const giveUp = Effect.fnUntraced(function*(state: ConsumerState, options: LoopOptions) {
+  const held = [...state.partitions.values()]
+  state.end(held)
+  if (held.length > 0) {
+    state.publish(ConsumerEvent.Lost({ partitions: held.map((partition) => partition.topicPartition) }))
+  }
+  yield* SubscriptionRef.set(options.assignment, [])
+})
+
+/** A pattern becomes the topics that match it now; with none, it waits for one. `undefined`: stopped meanwhile. */
+const resolve = (
+  state: ConsumerState,
+  options: LoopOptions
+): Effect.Effect<TransportSubscription | undefined, KafkaError, Transport> =>
+  Subscription.match(options.subscription, {
+    Topics: ({ topics }) => Effect.succeed<TransportSubscription | undefined>({ _tag: "Topics", topics }),
+    Manual: ({ partitions }) => Effect.succeed<TransportSubscription | undefined>({ _tag: "Manual", partitions }),
+    Pattern: ({ pattern }) =>
+      Effect.gen(function*() {
+        while (!options.stop.isOpen()) {
+          const topics = yield* matchingTopics(pattern)
+          if (topics.length > 0) return { _tag: "Topics" as const, topics }
+          yield* Effect.raceFirst(Effect.sleep(state.settings.metadataMaxAgeMs), options.stop.await)
+        }
+        return undefined
+      })
+  })
+
+const topicsChanged = (
+  state: ConsumerState,
+  options: LoopOptions,
+  joined: TransportSubscription
+): Effect.Effect<Outcome, KafkaError, Transport> => {
+  if (options.subscription._tag !== "Pattern" || joined._tag !== "Topics") return Effect.never
+  const { pattern } = options.subscription
+  return Effect.gen(function*() {
+    while (true) {
+      yield* Effect.sleep(state.settings.metadataMaxAgeMs)
+      const topics = yield* Effect.orElseSucceed(matchingTopics(pattern), () => joined.topics)
+      if (topics.join() !== joined.topics.join()) return "rejoin" as const
+    }
+  })
+}
+
+const matchingTopics = (pattern: RegExp) =>
+  Effect.scoped(Effect.gen(function*() {
+    const transport = yield* Transport
+    const admin = yield* transport.admin
+    return Subscription.matching(pattern, yield* admin.listTopics)
+  }))

@@ -1,0 +1,157 @@
+/** What a user asks of a consumer besides records. */
+import * as Effect from "effect/Effect"
+import type * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import type { ConsumerSettings } from "../ConsumerSettings.ts"
+import { ConsumerEvent } from "../ConsumerEvent.ts"
+import { FencedError, type KafkaError, TransportError } from "../KafkaError.ts"
+import { CommittableBatch, type CommittableOffset } from "../Offset.ts"
+import type { PartitionSnapshot } from "../PartitionSnapshot.ts"
+import type { PartitionOffset, TopicPartition } from "../TopicPartition.ts"
+import type { OffsetSpec, TransportConsumer } from "../Transport.ts"
+import type { CommitPolicy } from "./commitSchedule.ts"
+import type { ConsumerState } from "./consumerState.ts"
+
+export const settle = (offset: CommittableOffset | CommittableBatch): boolean =>
+  offset instanceof CommittableBatch ? offset.settleAll() : offset.settle()
+
+export const commit = (
+  state: ConsumerState,
+  offsets: ReadonlyArray<CommittableOffset | CommittableBatch>
+): Effect.Effect<void, KafkaError> =>
+  Effect.suspend(() => {
+    const refused: Array<PartitionOffset> = []
+    for (const offset of offsets) {
+      if (!settle(offset)) refused.push(lastOffset(offset))
+    }
+    const rest = refused.length === offsets.length ? Effect.void : state.committer.flush
+    return refused.length === 0 ? rest : Effect.andThen(rest, Effect.fail(new FencedError({ offsets: refused })))
+  })
+
+const lastOffset = (offset: CommittableOffset | CommittableBatch): PartitionOffset => ({
+  topic: offset.topic,
+  partition: offset.partition,
+  offset: offset instanceof CommittableBatch ? offset.fetched.offset(offset.to - 1) : offset.offset
+})
+
+export const scheduleCommits = (
+  state: ConsumerState,
+  policy: CommitPolicy
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(
+    Effect.sync(() => {
+      state.commitPolicy = policy
+    }),
+    () =>
+      Effect.sync(() => {
+        if (state.commitPolicy === policy) state.commitPolicy = undefined
+      })
+  ))
+
+export const withTransport = <A>(
+  state: ConsumerState,
+  f: (transport: TransportConsumer) => Effect.Effect<A, KafkaError>
+): Effect.Effect<A, KafkaError> =>
+  Effect.suspend(() =>
+    state.transport === undefined
+      ? Effect.fail(
+        new TransportError({ transport: "any", reason: "not connected", retriable: true, cause: "no live member" })
+      )
+      : f(state.transport)
+  )
+
+export const pause = (state: ConsumerState, partitions: ReadonlyArray<TopicPartition>): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const partition of partitions) {
+      const assigned = state.find(partition)
+      if (assigned === undefined || assigned.pausedByUser) continue
+      assigned.pausedByUser = true
+      state.transport?.pause([partition])
+    }
+  })
+
+export const resume = (state: ConsumerState, partitions: ReadonlyArray<TopicPartition>): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const partition of partitions) {
+      const assigned = state.find(partition)
+      if (assigned === undefined || (!assigned.pausedByUser && !assigned.halted)) continue
+      assigned.pausedByUser = false
+      assigned.halted = false
+      if (!assigned.pausedByBackPressure) state.transport?.resume([partition])
+      if (assigned.isReadable) assigned.wake()
+    }
+  })
+
+export const seek = (
+  state: ConsumerState,
+  { partition, topic }: TopicPartition,
+  to: bigint | OffsetSpec
+): Effect.Effect<void, KafkaError> =>
+  withTransport(state, (transport) =>
+    Effect.gen(function*() {
+      const assigned = state.find({ topic, partition })
+      if (assigned === undefined) return
+      const offset = typeof to === "bigint"
+        ? to
+        : (yield* transport.listOffsets([assigned.topicPartition], to))[0]!.offset
+      if (assigned.state === "ended") return
+      state.flow.forget(assigned)
+      assigned.startAt(state.nextEpoch(), offset, [])
+      transport.start([{ topic, partition, offset }])
+      if (assigned.pausedByUser || assigned.halted) transport.pause([assigned.topicPartition])
+      state.publish(ConsumerEvent.Started({ topic, partition, offset, from: "seek", settledBeyond: 0 }))
+    }))
+
+export const snapshot = (state: ConsumerState): Effect.Effect<ReadonlyArray<PartitionSnapshot>> =>
+  Effect.sync(() =>
+    [...state.partitions.values()].map((partition): PartitionSnapshot => {
+      const oldest = partition.oldest
+      return {
+        topic: partition.topicPartition.topic,
+        partition: partition.topicPartition.partition,
+        state: partition.state as PartitionSnapshot["state"],
+        position: partition.position,
+        watermark: partition.tracker.watermark,
+        committed: partition.committedOffset,
+        highWatermark: partition.highWatermark,
+        queuedRecords: partition.queue.records,
+        queuedBytes: partition.queue.bytes,
+        inFlight: partition.inFlight,
+        oldestTimestamp: oldest === undefined ? undefined : oldest.batch.timestamp(oldest.index),
+        paused: partition.pausedByUser,
+        backPressured: partition.pausedByBackPressure,
+        halted: partition.halted
+      }
+    })
+  )
+
+/** Settings that are read anew each time they are used. The group, or the client library, must know of the others. */
+const hot: ReadonlySet<keyof ConsumerSettings> = new Set([
+  "maxPollRecords",
+  "enableAutoCommit",
+  "autoCommitIntervalMs",
+  "retryBackoffMs",
+  "drainTimeoutMs",
+  "queueMaxRecords",
+  "queueMaxBytes",
+  "bufferMaxBytes",
+  "stallPolicy",
+  "metadataMaxAgeMs",
+  "autoOffsetReset"
+])
+
+export const reconfigure = (
+  state: ConsumerState,
+  settings: ConsumerSettings,
+  rejoin: Latch.Latch
+): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const names = new Set([...Object.keys(settings), ...Object.keys(state.settings)]) as Set<keyof ConsumerSettings>
+    const changed = [...names].filter((name) => settings[name] !== state.settings[name])
+    if (changed.length === 0) return
+    const changes = changed.map((name) => `${name} ${String(state.settings[name])} -> ${String(settings[name])}`)
+    const mustRejoin = changed.some((name) => !hot.has(name))
+    state.applySettings(settings)
+    state.publish(ConsumerEvent.Reconfigured({ changes, rejoin: mustRejoin }))
+    if (mustRejoin) rejoin.openUnsafe()
+  })

@@ -1,0 +1,186 @@
+/**
+ * What a consumer holds: its partitions, the line of those that have records, and who is told what. Synchronous: called
+ * from the transport's loop and from the fibers that take and settle.
+ */
+import type * as Clock from "effect/Clock"
+import * as Latch from "effect/Latch"
+import * as PubSub from "effect/PubSub"
+import type * as Cause from "effect/Cause"
+import { type ConsumerSettings, queueLimits } from "../ConsumerSettings.ts"
+import { ConsumerEvent } from "../ConsumerEvent.ts"
+import type { FetchedBatch } from "../FetchedBatch.ts"
+import type { FetchStrategy } from "../FetchStrategy.ts"
+import type { KafkaError } from "../KafkaError.ts"
+import type { CommittableBatch } from "../Offset.ts"
+import { keyOf, type TopicPartition } from "../TopicPartition.ts"
+import type { TransportConsumer } from "../Transport.ts"
+import { AssignedPartition, type PartitionOwner } from "./assignedPartition.ts"
+import { Committer } from "./committer.ts"
+import type { CommitPolicy } from "./commitSchedule.ts"
+import { FlowControl } from "./flowControl.ts"
+
+export type Lifecycle =
+  | { readonly _tag: "Open" }
+  /** Every stream ends: after a shutdown, or with the failure that the restart schedule gave up on. */
+  | { readonly _tag: "Closed"; readonly cause: Cause.Cause<KafkaError> | undefined }
+
+export class ConsumerState implements PartitionOwner {
+  readonly clock: Clock.Clock
+  readonly partitions = new Map<string, AssignedPartition>()
+  readonly committer: Committer
+  readonly flow: FlowControl
+  /** Opened when a partition may have records for the merged stream, or the consumer has closed. */
+  readonly ready = Latch.makeUnsafe(false)
+  /** Opened when nothing that drains has records in flight. */
+  readonly idle = Latch.makeUnsafe(false)
+  /** Told of every new partition: the streams of partitions that are running. */
+  readonly onAdded = new Set<(partition: AssignedPartition) => void>()
+  readonly onClosed = new Set<() => void>()
+  settings: ConsumerSettings
+  lifecycle: Lifecycle = { _tag: "Open" }
+  transport: TransportConsumer | undefined = undefined
+  memberId: string | undefined = undefined
+  /** Streams that are being read. With none, nobody is left to settle what is in flight. */
+  readers = 0
+  /** Overrides the settings' schedule while a `commitWithin` runs. */
+  commitPolicy: CommitPolicy | undefined = undefined
+  fenced = 0
+  private epochs = 0
+  private line: Array<AssignedPartition> = []
+  private readonly events: PubSub.PubSub<ConsumerEvent>
+
+  constructor(options: {
+    readonly settings: ConsumerSettings
+    readonly clock: Clock.Clock
+    readonly events: PubSub.PubSub<ConsumerEvent>
+    readonly fetchStrategy: FetchStrategy
+  }) {
+    this.settings = options.settings
+    this.clock = options.clock
+    this.events = options.events
+    this.committer = new Committer({
+      partitions: () => this.partitions.values(),
+      transport: () => this.transport,
+      publish: this.publish,
+      policy: () => this.commitPolicy ?? settingsPolicy(this.settings),
+      retryBackoffMs: () => this.settings.retryBackoffMs,
+      clock: options.clock
+    })
+    this.flow = new FlowControl(
+      {
+        pause: (partitions) => this.transport?.pause(partitions),
+        resume: (partitions) => this.transport?.resume(partitions),
+        onChange: ({ queue, topicPartition: { partition, topic } }, paused) =>
+          this.publish(
+            ConsumerEvent.BackPressure({ topic, partition, paused, records: queue.records, bytes: queue.bytes })
+          )
+      },
+      options.fetchStrategy,
+      queueLimits(options.settings),
+      options.settings.maxPartitionFetchBytes
+    )
+  }
+
+  readonly publish = (event: ConsumerEvent): void => {
+    PubSub.publishUnsafe(this.events, event)
+  }
+
+  applySettings(settings: ConsumerSettings): void {
+    this.settings = settings
+    this.flow.limits = queueLimits(settings)
+    this.flow.fetchBytes = settings.maxPartitionFetchBytes
+  }
+
+  nextEpoch(): number {
+    return ++this.epochs
+  }
+
+  find({ partition, topic }: { readonly topic: string; readonly partition: number }): AssignedPartition | undefined {
+    return this.partitions.get(keyOf(topic, partition))
+  }
+
+  add(topicPartition: TopicPartition): AssignedPartition {
+    const partition = new AssignedPartition(topicPartition, this.nextEpoch(), this)
+    this.partitions.set(topicPartition.key, partition)
+    for (const listener of this.onAdded) listener(partition)
+    return partition
+  }
+
+  admit(batch: FetchedBatch): void {
+    const partition = this.find(batch)
+    if (partition?.admit(batch) === true) this.flow.onAdmitted(partition, this.partitions.values())
+  }
+
+  /** The next records of the merged stream: partitions with records take turns. */
+  take(max: number): CommittableBatch | undefined {
+    for (let partition = this.line.shift(); partition !== undefined; partition = this.line.shift()) {
+      partition.inLine = false
+      const batch = partition.take(max, true)
+      if (partition.isReadable) this.onReady(partition)
+      if (batch !== undefined) return batch
+    }
+    return undefined
+  }
+
+  end(partitions: Iterable<AssignedPartition>): void {
+    for (const partition of partitions) {
+      partition.end()
+      this.partitions.delete(partition.topicPartition.key)
+      this.flow.forget(partition)
+    }
+    this.checkIdle()
+    this.ready.openUnsafe()
+  }
+
+  close(cause: Cause.Cause<KafkaError> | undefined): void {
+    if (this.lifecycle._tag === "Closed") return
+    this.lifecycle = { _tag: "Closed", cause }
+    this.end([...this.partitions.values()])
+    this.ready.openUnsafe()
+    for (const listener of this.onClosed) listener()
+  }
+
+  onReady(partition: AssignedPartition): void {
+    if (partition.inLine) return
+    partition.inLine = true
+    this.line.push(partition)
+    this.ready.openUnsafe()
+  }
+
+  onTaken(partition: AssignedPartition): void {
+    this.flow.onTaken(partition)
+  }
+
+  onSettled(partition: AssignedPartition, records: number): void {
+    this.committer.onSettled(records)
+    if (partition.state === "draining" && partition.inFlight === 0) this.checkIdle()
+  }
+
+  onFenced({ topicPartition: { partition, topic } }: AssignedPartition, records: number): void {
+    this.fenced += records
+    if (records > 0) this.publish(ConsumerEvent.Fenced({ topic, partition, records }))
+  }
+
+  get inFlight(): number {
+    let records = 0
+    for (const partition of this.partitions.values()) records += partition.inFlight
+    return records
+  }
+
+  get drainingInFlight(): number {
+    let records = 0
+    for (const partition of this.partitions.values()) {
+      if (partition.state === "draining") records += partition.inFlight
+    }
+    return records
+  }
+
+  checkIdle(): void {
+    if (this.readers === 0 || this.drainingInFlight === 0) this.idle.openUnsafe()
+  }
+}
+
+const settingsPolicy = (settings: ConsumerSettings): CommitPolicy =>
+  settings.enableAutoCommit
+    ? { records: Number.MAX_SAFE_INTEGER, intervalMs: settings.autoCommitIntervalMs }
+    : { records: 1, intervalMs: 0 }

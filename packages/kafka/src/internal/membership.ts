@@ -1,0 +1,163 @@
+/**
+ * One membership in the group, from the join to the leave: answers the transport's calls and decides where partitions
+ * start. It keeps no state of its own.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { ConsumerEvent } from "../ConsumerEvent.ts"
+import { isRetriable, type KafkaError, NoOffsetError, TransportError } from "../KafkaError.ts"
+import type { PartitionOffset, TopicPartition } from "../TopicPartition.ts"
+import { Transport, type TransportConsumer, type TransportHandler, type TransportSubscription } from "../Transport.ts"
+import type { AssignedPartition } from "./assignedPartition.ts"
+import { plan } from "./assignmentPlan.ts"
+import type { ConsumerState } from "./consumerState.ts"
+import { drain } from "./drain.ts"
+import { decode } from "./offsetMetadata.ts"
+
+export interface Membership {
+  readonly transport: TransportConsumer
+  /** Fails with what ends this membership; never succeeds. */
+  readonly failure: Effect.Effect<never, KafkaError>
+}
+
+/** Joins; leaves with its scope. Whoever closes the scope drains first. */
+export const join = Effect.fnUntraced(function*(
+  state: ConsumerState,
+  subscription: TransportSubscription,
+  hooks: {
+    readonly onAssigned: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
+    readonly onAlive: () => void
+  }
+): Effect.fn.Return<Membership, KafkaError, Transport | Scope.Scope> {
+  const library = yield* Transport
+  const fatal = yield* Deferred.make<never, KafkaError>()
+  const fork = yield* FiberSet.makeRuntime<never>()
+
+  const fail = (error: KafkaError) => Deferred.fail(fatal, error)
+  const whileRetriable = {
+    while: isRetriable,
+    schedule: Schedule.exponential(state.settings.retryBackoffMs).pipe(Schedule.jittered, Schedule.upTo({ times: 8 }))
+  }
+
+  /** Where partitions start: the committed offset; where there is none, what `auto_offset_reset` says. */
+  const startNew = (transport: TransportConsumer, partitions: ReadonlyArray<AssignedPartition>) =>
+    Effect.gen(function*() {
+      const committed = yield* transport.committed(partitions.map((partition) => partition.topicPartition))
+      const missing: Array<AssignedPartition> = []
+      for (const { metadata, offset, partition, topic } of committed) {
+        const assigned = state.find({ topic, partition })
+        if (assigned === undefined || assigned.state === "ended") continue
+        if (offset === undefined) missing.push(assigned)
+        else startAt(transport, assigned, offset, "committed", decode(offset, metadata))
+      }
+      if (missing.length > 0) yield* reset(transport, missing, undefined)
+    }).pipe(Effect.retry(whileRetriable), Effect.catch(fail))
+
+  /** The group has no usable offset: say so, and apply the policy. */
+  const reset = Effect.fnUntraced(function*(
+    transport: TransportConsumer,
+    partitions: ReadonlyArray<AssignedPartition>,
+    position: bigint | undefined
+  ) {
+    const policy = state.settings.autoOffsetReset
+    const names = partitions.map((partition) => partition.topicPartition)
+    const beginnings = yield* transport.listOffsets(names, "earliest")
+    const ends = yield* transport.listOffsets(names, "latest")
+    for (const assigned of partitions) {
+      const { partition, topic } = assigned.topicPartition
+      const beginning = offsetOf(beginnings, assigned.topicPartition)
+      const end = offsetOf(ends, assigned.topicPartition)
+      state.publish(ConsumerEvent.OffsetReset({ topic, partition, committed: position, beginning, end, policy }))
+      if (policy === "none") return yield* new NoOffsetError({ topic, partition, committed: position, beginning, end })
+      startAt(transport, assigned, policy === "earliest" ? beginning : end, policy, [])
+    }
+  })
+
+  const startAt = (
+    transport: TransportConsumer,
+    assigned: AssignedPartition,
+    offset: bigint,
+    from: "committed" | "earliest" | "latest",
+    settledBeyond: ReturnType<typeof decode>
+  ): void => {
+    const { partition, topic } = assigned.topicPartition
+    if (assigned.state === "ended" || state.transport !== transport) return
+    state.flow.forget(assigned)
+    assigned.startAt(state.nextEpoch(), offset, settledBeyond)
+    assigned.committedOffset = from === "committed" ? offset : undefined
+    transport.start([{ topic, partition, offset }])
+    if (assigned.pausedByUser) transport.pause([assigned.topicPartition])
+    state.publish(ConsumerEvent.Started({ topic, partition, offset, from, settledBeyond: settledBeyond.length }))
+  }
+
+  const held = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<AssignedPartition> =>
+    partitions.flatMap((partition) => state.find(partition) ?? [])
+
+  const handler: TransportHandler = {
+    onBatch: (batch) => state.admit(batch),
+    onAlive: hooks.onAlive,
+    onAssignment: ({ generation, memberId, partitions }) => {
+      const change = plan([...state.partitions.values()].map((partition) => partition.topicPartition), partitions)
+      const kept = held(change.kept)
+      state.memberId = memberId
+      if (change.revoked.length > 0) {
+        state.end(held(change.revoked))
+        state.publish(ConsumerEvent.Revoked({ partitions: change.revoked }))
+      }
+      const added = change.added.map((partition) => state.add(partition))
+      state.publish(ConsumerEvent.Assigned({ memberId, generation, added: change.added, kept: change.kept }))
+      for (const partition of kept) partition.undrain()
+      // What the last commit of the old generation did not get to.
+      state.committer.onSettled(0)
+      const waiting = [...added, ...kept.filter((partition) => partition.state === "starting")]
+      const transport = state.transport
+      if (transport !== undefined) {
+        if (waiting.length > 0) fork(startNew(transport, waiting))
+        const paused = kept.filter((partition) =>
+          partition.pausedByUser || partition.pausedByBackPressure || partition.halted
+        )
+        if (paused.length > 0) transport.pause(paused.map((partition) => partition.topicPartition))
+      }
+      fork(hooks.onAssigned(partitions))
+      return kept.filter((partition) => partition.state === "active").map((partition) => ({
+        topic: partition.topicPartition.topic,
+        partition: partition.topicPartition.partition,
+        offset: partition.position
+      }))
+    },
+    beforeRevoke: (partitions) => drain(state, held(partitions)),
+    onLost: (partitions) => {
+      const lost = held(partitions)
+      if (lost.length === 0) return
+      state.end(lost)
+      state.publish(ConsumerEvent.Lost({ partitions: lost.map((partition) => partition.topicPartition) }))
+    },
+    onOutOfRange: (topicPartition, position) => {
+      const assigned = state.find(topicPartition)
+      const transport = state.transport
+      if (assigned === undefined || transport === undefined) return
+      fork(reset(transport, [assigned], position).pipe(Effect.retry(whileRetriable), Effect.catch(fail)))
+    }
+  }
+
+  const transport = yield* library.consumer({ subscription, settings: state.settings, handler })
+  state.transport = transport
+  yield* Effect.addFinalizer(() => Effect.sync(() => state.transport = undefined))
+  for (const warning of transport.warnings) {
+    state.publish(ConsumerEvent.SettingAdapted({ transport: library.name, warning }))
+  }
+  yield* Effect.forkScoped(transport.run.pipe(
+    Effect.catch(fail),
+    // A defect of the library must not leave a consumer that looks alive.
+    Effect.catchDefect((cause) =>
+      fail(new TransportError({ transport: library.name, reason: "defect", retriable: true, cause }))
+    )
+  ))
+  return { transport, failure: Deferred.await(fatal) }
+})
+
+const offsetOf = (offsets: ReadonlyArray<PartitionOffset>, { partition, topic }: TopicPartition): bigint =>
+  offsets.find((offset) => offset.topic === topic && offset.partition === partition)?.offset ?? 0n

@@ -1,0 +1,40 @@
+/** What is read of the report that vitest's JSON reporter writes. */
+export interface Report {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly testResults: ReadonlyArray<{
+    readonly name: string
+    readonly status: string
+    readonly message: string
+    readonly assertionResults: ReadonlyArray<{ readonly fullName: string; readonly status: string }>
+  }>
+}
+
+/** Counts tests and steps. A run of the tests that failed without a failed test (a file that does not load, say) is one failure. */
+export const count = (report: Report | undefined, exitCodes: Readonly<Record<string, string>>) => {
+  const lines: Array<string> = []
+  let passed = report?.numPassedTests ?? 0
+  let failed = report?.numFailedTests ?? 0
+  if (report === undefined) lines.push("failed: the tests wrote no report")
+  for (const file of report?.testResults ?? []) {
+    const tests = file.assertionResults.filter(({ status }) => status === "failed")
+    for (const { fullName } of tests) lines.push(`failed: ${fullName}`)
+    if (file.status === "failed" && tests.length === 0) {
+      failed++
+      lines.push(`failed: ${file.name}: ${file.message}`)
+    }
+  }
+  for (const [step, exitCode] of Object.entries(exitCodes)) {
+    if (step !== "tests") {
+      if (exitCode === "0") passed++
+      else failed++
+    } else if (exitCode !== "0" && failed === 0) {
+      failed++
+    }
+    if (exitCode !== "0") lines.push(`failed: ${step} ended with ${exitCode}`)
+  }
+  if (passed === 0 && failed === 0) failed++
+  if (report !== undefined && report.numPendingTests > 0) lines.push(`${report.numPendingTests} skipped`)
+  return { passed, failed, lines }
+}

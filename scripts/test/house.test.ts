@@ -1,0 +1,69 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { describe, expect, it } from "vitest"
+import { publishedManifest } from "../packaging/publishedManifest.ts"
+
+const root = new URL("../../", import.meta.url)
+const read = (path: string) =>
+  JSON.parse(readFileSync(new URL(path, root), "utf8")) as Readonly<Record<string, unknown>>
+const packages = readdirSync(new URL("packages/", root))
+
+interface Project {
+  readonly references: ReadonlyArray<{ readonly path: string }>
+}
+
+describe.each(packages)("packages/%s", (name) => {
+  const manifest = read(`packages/${name}/package.json`) as unknown as {
+    readonly name: string
+    readonly version: string
+    readonly exports: Readonly<Record<string, string | null>>
+    readonly dependencies: Readonly<Record<string, string>>
+  }
+
+  it("keeps its internal modules to itself", () => {
+    expect(manifest.exports["./internal/*"]).toBe(null)
+  })
+
+  it("has a README", () => {
+    expect(existsSync(new URL(`packages/${name}/README.md`, root))).toBe(true)
+  })
+
+  it("is type checked, after the packages that it names", () => {
+    const project = `packages/${name}/tsconfig.src.json`
+    for (const file of ["tsconfig.json", "tsconfig.programs.json"]) {
+      expect((read(file) as unknown as Project).references).toContainEqual({ path: project })
+    }
+    const named = Object.keys(manifest.dependencies).filter((dependency) => dependency.startsWith("@weft/"))
+    const { references } = read(project) as unknown as Project
+    expect(references.map(({ path }) => path).sort())
+      .toEqual(named.map((dependency) => `../${dependency.slice("@weft/".length)}/tsconfig.src.json`).sort())
+  })
+
+  it("has the version of the repository, and names the others by it", () => {
+    expect(manifest.version).toBe(read("package.json")["version"])
+    for (const [dependency, version] of Object.entries(manifest.dependencies)) {
+      if (dependency.startsWith("@weft/")) expect(version).toBe(manifest.version)
+    }
+  })
+})
+
+describe("a published package.json", () => {
+  it("exports what was compiled, with its types, and still hides internal modules", () => {
+    const exports = {
+      ".": "./src/index.ts",
+      "./*": "./src/*.ts",
+      "./internal/*": null,
+      "./package.json": "./package.json"
+    }
+    expect(publishedManifest({ name: "@weft/x", version: "1.0.0", exports, bin: { x: "./src/bin.ts" } })).toMatchObject(
+      {
+        exports: {
+          ".": { types: "./index.d.ts", default: "./index.js" },
+          "./*": { types: "./*.d.ts", default: "./*.js" },
+          "./internal/*": null,
+          "./package.json": "./package.json"
+        },
+        bin: { x: "./bin.js" }
+      }
+    )
+  })
+})

@@ -78,10 +78,14 @@ const view = (range: ByteRange | undefined): Uint8Array | null => {
   return start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)
 }
 
+/** `slice` of a Node Buffer is a view, and a small Buffer is a part of a pool; this is neither. */
+const cloneBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array =>
+  new Uint8Array(bytes.subarray(start, end))
+
 const own = (range: ByteRange | undefined): ByteRange | undefined =>
   range === undefined
     ? undefined
-    : { buffer: range.buffer.slice(range.start, range.end), start: 0, end: range.end - range.start }
+    : { buffer: cloneBytes(range.buffer, range.start, range.end), start: 0, end: range.end - range.start }
 
 /**
  * A record that holds nothing but its own bytes, for those who keep records beyond their processing.
@@ -93,7 +97,10 @@ export const copy = (record: ConsumerRecord): ConsumerRecord => {
   const { batch, index } = record
   const key = own(batch.key(index))
   const value = own(batch.value(index))
-  const headers = batch.headers(index).map(({ name, value }) => ({ name, value: value === null ? null : value.slice() }))
+  const headers = batch.headers(index).map(({ name, value }) => ({
+    name,
+    value: value === null ? null : cloneBytes(value, 0, value.length)
+  }))
   const offset = batch.offset(index)
   const timestamp = batch.timestamp(index)
   const timestampType = batch.timestampType(index)

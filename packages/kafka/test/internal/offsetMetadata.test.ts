@@ -1,0 +1,54 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { decode, encode, maxBytes } from "../../src/internal/offsetMetadata.ts"
+import type { OffsetRange } from "../../src/internal/offsetRanges.ts"
+
+const rangesOver = (watermark: bigint, steps: ReadonlyArray<readonly [number, number]>): ReadonlyArray<OffsetRange> => {
+  let at = watermark
+  return steps.map(([gap, run]) => {
+    const start = at + BigInt(gap)
+    at = start + BigInt(run)
+    return { start, end: at }
+  })
+}
+
+const steps = (max: number) =>
+  fc.array(fc.tuple(fc.integer({ min: 1, max }), fc.integer({ min: 1, max })), { maxLength: 3000 })
+
+describe("offsetMetadata", () => {
+  it("gives back what it was given, or less where it does not fit; never more", () => {
+    fc.assert(fc.property(
+      fc.bigInt({ min: 0n, max: 2n ** 60n }),
+      fc.oneof(steps(3), steps(200), steps(1_000_000)),
+      (watermark, plan) => {
+        const ranges = rangesOver(watermark, plan)
+        const { complete, metadata } = encode(watermark, ranges)
+        assert.isAtMost(metadata.length, maxBytes)
+        const decoded = decode(watermark, metadata)
+        assert.deepStrictEqual(decoded, ranges.slice(0, decoded.length))
+        assert.strictEqual(complete, decoded.length === ranges.length)
+      }
+    ))
+  })
+
+  it("chooses the shorter form", () => {
+    const alternating = rangesOver(0n, Array.from({ length: 400 }, () => [1, 1] as const))
+    assert.isTrue(encode(0n, alternating).metadata.startsWith("weft1b"))
+    assert.isTrue(encode(0n, rangesOver(0n, [[100_000, 100_000]])).metadata.startsWith("weft1r"))
+  })
+
+  it("nothing beyond the watermark is no metadata at all", () => {
+    assert.deepStrictEqual(encode(5n, []), { metadata: "", complete: true })
+    assert.deepStrictEqual(decode(5n, ""), [])
+  })
+
+  it("leaves foreign and damaged metadata alone", () => {
+    fc.assert(fc.property(fc.string({ maxLength: 200 }), (text) => {
+      decode(0n, text)
+      assert.deepStrictEqual(decode(0n, `x${text}`), [])
+    }))
+    for (const text of ["host-17", "weft1", "weft1r", "weft1q AAA", "weft2rAAAA", "weft1r////////////////////"]) {
+      assert.deepStrictEqual(decode(0n, text), [], text)
+    }
+  })
+})

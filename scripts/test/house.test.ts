@@ -70,16 +70,19 @@ describe("a published package.json", () => {
 
 describe("package-lock.json", () => {
   const lock = read("package-lock.json") as unknown as {
-    readonly packages: Readonly<Record<string, {
-      readonly resolved?: string
-      readonly optionalDependencies?: Readonly<Record<string, string>>
-    }>>
+    readonly packages: Readonly<
+      Record<string, {
+        readonly resolved?: string
+        readonly optionalDependencies?: Readonly<Record<string, string>>
+      }>
+    >
   }
 
   it("names the binaries of every platform, as npm forgets to when it writes the file beside an installed tree", () => {
     const missing = Object.entries(lock.packages).flatMap(([path, { optionalDependencies }]) =>
       Object.keys(optionalDependencies ?? {}).filter((name) =>
-        lock.packages[`node_modules/${name}`] === undefined && lock.packages[`${path}/node_modules/${name}`] === undefined
+        lock.packages[`node_modules/${name}`] === undefined &&
+        lock.packages[`${path}/node_modules/${name}`] === undefined
       )
     )
     expect(missing).toEqual([])

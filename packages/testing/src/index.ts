@@ -1,0 +1,2 @@
+export * as FaultPlan from "./FaultPlan.ts"
+export * as MemoryCluster from "./MemoryCluster.ts"

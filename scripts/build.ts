@@ -6,6 +6,9 @@ import { publishedManifest } from "./packaging/publishedManifest.ts"
 
 const packages = publishedPackages()
 
+/** Folders at the root of the repository that belong to what a package publishes. */
+const brought: Readonly<Record<string, ReadonlyArray<string>>> = { "@weft/postgres": ["migrations"] }
+
 const compile = () => {
   for (const { folder } of packages) rmSync(new URL("dist/", folder), { recursive: true, force: true })
   const projects = packages.map(({ folder }) => path(new URL("tsconfig.src.json", folder)))
@@ -26,7 +29,9 @@ const bringSources = ({ folder }: Package) => {
 
 const complete = ({ folder, manifest }: Package) => {
   const dist = (file: string) => new URL(`dist/${file}`, folder)
-  writeFileSync(dist("package.json"), JSON.stringify(publishedManifest(manifest), null, 2) + "\n")
+  const folders = brought[manifest.name] ?? []
+  for (const name of folders) cpSync(new URL(name, root), dist(name), { recursive: true })
+  writeFileSync(dist("package.json"), JSON.stringify(publishedManifest(manifest, folders), null, 2) + "\n")
   cpSync(new URL("LICENSE", root), dist("LICENSE"))
   const readme = new URL("README.md", folder)
   if (!existsSync(readme)) throw new Error(`${manifest.name} has no README.md`)

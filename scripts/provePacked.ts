@@ -54,7 +54,9 @@ try {
   run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], folder)
   const every = packages.map(({ manifest }) => `await import(${JSON.stringify(manifest.name)})`).join("\n")
   run(process.execPath, ["--input-type=module", "-e", every], folder)
-  process.stdout.write(run(process.execPath, ["consume.mjs"], folder))
+  for (const program of ["consume.mjs", "migrations.mjs"]) {
+    process.stdout.write(run(process.execPath, [program], folder))
+  }
   run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", "."], folder)
   console.log(`packed, installed and used: ${packages.map(({ manifest }) => manifest.name).join(", ")}`)
 } finally {

@@ -18,14 +18,14 @@ const mapValues = <A, B>(record: Readonly<Record<string, A>>, f: (value: A) => B
  * The package.json of the folder that is packed. In the checkout a package exports its TypeScript, which Node runs as it stands; no
  * Node does that in node_modules, and npm has no way to change `exports` while packing.
  */
-export const publishedManifest = (manifest: Manifest) => {
+export const publishedManifest = (manifest: Manifest, folders: ReadonlyArray<string> = []) => {
   const { bin, exports, private: _, ...kept } = manifest
   return {
     ...kept,
     engines: { node },
     sideEffects: false,
     // Without the compiler's own notes.
-    files: ["**/*.js", "**/*.d.ts", "**/*.map", "src"],
+    files: ["**/*.js", "**/*.d.ts", "**/*.map", "src", ...folders],
     exports: mapValues(exports, published),
     ...(bin && { bin: mapValues(bin, compiled) })
   }

@@ -28,7 +28,8 @@ const said = await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(
 if (said !== "a=hello, committed 1") throw new Error(said)
 
 // What is internal stays so.
-const hidden = await import("@weft/kafka/internal/offsetTracker").then(() => "open", (error) => error.code)
-if (hidden !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(`@weft/kafka/internal is ${hidden}`)
+const internal = "@weft/kafka/internal/offsetTracker"
+const hidden = await import(internal).then(() => "open", (error) => error.code)
+if (hidden !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(`${internal} is ${hidden}`)
 
 console.log(`consumed ${said}`)

@@ -257,28 +257,34 @@ export const make: (options?: Options) => Effect.Effect<MemoryCluster["Service"]
           coordinator.forgetTopic(name)
         }),
       append: (topic, records) =>
-        Effect.forEach(records, ({ headers = [], key, partition = 0, timestamp, value }) =>
-          Effect.map(partitionOf(topic, partition), (found) => {
-            const record = { key: bytes(key), value: bytes(value), headers, timestamp }
-            const { log } = found
-            const offset = log.end
-            Log.append(log, [record], timers.now())
-            topics.notify(found)
-            return { topic, partition, offset }
-          })),
+        Effect.forEach(
+          records,
+          ({ headers = [], key, partition = 0, timestamp, value }) =>
+            Effect.map(partitionOf(topic, partition), (found) => {
+              const record = { key: bytes(key), value: bytes(value), headers, timestamp }
+              const { log } = found
+              const offset = log.end
+              Log.append(log, [record], timers.now())
+              topics.notify(found)
+              return { topic, partition, offset }
+            })
+        ),
       records: (topic) =>
-        Effect.map(partitionOf(topic, 0), () =>
-          topics.all.get(topic)!.partitions.flatMap(({ log, partition }) =>
-            Log.readAll(log).map(({ headers, key, offset, timestamp, value }) => ({
-              topic,
-              partition,
-              offset,
-              timestamp,
-              key,
-              value,
-              headers
-            }))
-          )),
+        Effect.map(
+          partitionOf(topic, 0),
+          () =>
+            topics.all.get(topic)!.partitions.flatMap(({ log, partition }) =>
+              Log.readAll(log).map(({ headers, key, offset, timestamp, value }) => ({
+                topic,
+                partition,
+                offset,
+                timestamp,
+                key,
+                value,
+                headers
+              }))
+            )
+        ),
       bounds: (topic, partition) =>
         Effect.map(partitionOf(topic, partition), ({ log }) => ({ begin: log.begin, end: log.end })),
       committed: (groupId) => Effect.sync(() => [...coordinator.offsets(groupId).values()]),
@@ -299,8 +305,7 @@ export const make: (options?: Options) => Effect.Effect<MemoryCluster["Service"]
           }]
         )
       ),
-      deleteRecords: (topic, partition, before) =>
-        change(topic, partition, (log) => Log.deleteBefore(log, before)),
+      deleteRecords: (topic, partition, before) => change(topic, partition, (log) => Log.deleteBefore(log, before)),
       enforceRetention: (topic) => Effect.sync(() => topics.clean(timers.now(), topic)),
       removeRecords: (topic, partition, offsets) =>
         change(topic, partition, (log) => Log.removeWhere(log, ({ offset }) => offsets.includes(offset))),
@@ -327,8 +332,10 @@ const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.
  * @since 0.1.0
  */
 export const layerWith = (options?: Options): Layer.Layer<MemoryCluster | Transport> =>
-  Layer.effectContext(Effect.map(make(options), (cluster) =>
-    Context.make(MemoryCluster, cluster).pipe(Context.add(Transport, cluster.transport))))
+  Layer.effectContext(
+    Effect.map(make(options), (cluster) =>
+      Context.make(MemoryCluster, cluster).pipe(Context.add(Transport, cluster.transport)))
+  )
 
 /**
  * {@link layerWith} one broker and nothing else out of the ordinary.

@@ -95,19 +95,21 @@ const sticky = (members: ReadonlyArray<MemberTopics>, counts: PartitionCounts): 
     }
   }
   for (const it of free) shares.get(poorest(inOrder.filter((m) => m.topics.includes(it.topic))).memberId)!.push(it)
-  for (let moved = true; moved;) {
-    moved = false
+  // One at a time and always from the richest that can give, so that nothing is moved to be moved again.
+  const moveOne = (): boolean => {
     for (const rich of [...inOrder].sort((a, b) => count(b) - count(a))) {
       const mine = shares.get(rich.memberId)!
       for (let i = mine.length - 1; i >= 0; i--) {
         const poor = poorest(inOrder.filter((m) => m.topics.includes(mine[i]!.topic)))
         if (count(poor) + 1 >= mine.length) continue
-        shares.get(poor.memberId)!.push(mine[i]!)
-        mine.splice(i, 1)
-        moved = true
+        shares.get(poor.memberId)!.push(...mine.splice(i, 1))
+        return true
       }
     }
+    return false
   }
+  let moved = true
+  while (moved) moved = moveOne()
   return shares
 }
 

@@ -190,7 +190,8 @@ export const make = (options: {
     read: ({ maxBytes, maxPartitionBytes }) => {
       const parts: Array<FetchedPart> = []
       let left = maxBytes
-      for (const slot of [...ready]) {
+      const turn = Array.from(ready)
+      for (const slot of turn) {
         if (left <= 0) break
         ready.delete(slot)
         const { epoch, it, partition, position } = slot

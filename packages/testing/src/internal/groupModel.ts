@@ -302,7 +302,9 @@ const join = (group: Group, now: number, input: JoinRequest, limits: Limits): St
   if (protocols.length === 0 || !supportsAll(group, memberId, protocols)) {
     return refuse(group, request, "INCONSISTENT_GROUP_PROTOCOL")
   }
-  if (member === undefined && group.members.size + group.pending.size >= limits.maxSize && !group.pending.has(memberId)) {
+  if (
+    member === undefined && group.members.size + group.pending.size >= limits.maxSize && !group.pending.has(memberId)
+  ) {
     return refuse(group, request, "GROUP_MAX_SIZE_REACHED")
   }
   if (memberId === "") {

@@ -247,8 +247,10 @@ export const compact = (log: PartitionLog): void => {
     const record = log.records[i]!
     if (record.key !== null) newest.set(keyText(record.key), record.offset)
   }
-  removeWhere(log, (record) =>
-    record.key !== null && (record.value === null || newest.get(keyText(record.key)) !== record.offset))
+  removeWhere(
+    log,
+    (record) => record.key !== null && (record.value === null || newest.get(keyText(record.key)) !== record.offset)
+  )
 }
 
 /** Removes single records and leaves gaps, as compaction and control records do. */

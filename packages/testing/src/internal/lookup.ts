@@ -58,6 +58,7 @@ export const listOffsets = (
           ? Effect.succeed(offsets)
           : Effect.fail(
             Codes.adminError("listOffsets", "UNKNOWN_TOPIC_OR_PARTITION", missing.topic, missing.partition)
-          ))
+          )
+      )
     )
   })

@@ -74,11 +74,14 @@ export const make = Effect.fnUntraced(function*(world: World.World) {
     })),
     listTopics: ask("listTopics", () => [...topics.all.keys()].sort()),
     describeTopics: (names) =>
-      Effect.flatMap(ask("describeTopics", () => names.map((name) => topics.all.get(name))), (found) =>
-        Effect.forEach(found, (topic, i) =>
-          topic === undefined
-            ? Effect.fail(Codes.adminError("describeTopics", "UNKNOWN_TOPIC_OR_PARTITION", names[i]!))
-            : Effect.succeed(describeTopic(topic)))),
+      Effect.flatMap(
+        ask("describeTopics", () => names.map((name) => topics.all.get(name))),
+        (found) =>
+          Effect.forEach(found, (topic, i) =>
+            topic === undefined
+              ? Effect.fail(Codes.adminError("describeTopics", "UNKNOWN_TOPIC_OR_PARTITION", names[i]!))
+              : Effect.succeed(describeTopic(topic)))
+      ),
     createTopics: (wanted) =>
       Effect.flatMap(ask("createTopics", () => wanted.map((topic) => topics.create(topic))), (codes) =>
         Effect.as(
@@ -86,7 +89,9 @@ export const make = Effect.fnUntraced(function*(world: World.World) {
             orFail("createTopics", wanted[i]!.name, code === "TOPIC_ALREADY_EXISTS" ? undefined : code), {
             discard: true
           }),
-          codes.some((code) => code === undefined)
+          codes.some((code) =>
+            code === undefined
+          )
         )),
     deleteTopics: (names) =>
       Effect.flatMap(
@@ -117,13 +122,17 @@ export const make = Effect.fnUntraced(function*(world: World.World) {
           ask("alterConfigs", () => topics.configure(resource.name, configs)),
           (code) => orFail("alterConfigs", resource.name, code)
         ),
-    listGroups: ask("listGroups", () =>
-      coordinator.groups().map(({ groupId }) => ({ groupId, protocolType: "consumer" }))),
+    listGroups: ask(
+      "listGroups",
+      () => coordinator.groups().map(({ groupId }) => ({ groupId, protocolType: "consumer" }))
+    ),
     describeGroups: (groups) =>
       ask("describeGroups", () => groups.map((id) => describeGroup(id, coordinator.group(id)))),
     deleteGroups: (groups) =>
-      Effect.flatMap(ask("deleteGroups", () => groups.map((id) => coordinator.remove(id))), (codes) =>
-        Effect.forEach(codes, (code, i) => groupOrFail(groups[i]!, code), { discard: true })),
+      Effect.flatMap(
+        ask("deleteGroups", () => groups.map((id) => coordinator.remove(id))),
+        (codes) => Effect.forEach(codes, (code, i) => groupOrFail(groups[i]!, code), { discard: true })
+      ),
     committedOffsets: (group, names) =>
       ask("committedOffsets", () =>
         [...coordinator.offsets(group).values()]
@@ -138,8 +147,12 @@ export const make = Effect.fnUntraced(function*(world: World.World) {
             topics.get(topic, partition) !== undefined)
         }),
         (codes) => {
-          const at = codes.findIndex((code) => code !== undefined)
-          if (at < 0) return Effect.void
+          const at = codes.findIndex((code) =>
+            code !== undefined
+          )
+          if (at < 0) {
+            return Effect.void
+          }
           const { partition, topic } = offsets[at]!
           return codes[at] === "UNKNOWN_TOPIC_OR_PARTITION"
             ? Effect.fail(Codes.adminError("setOffsets", codes[at], topic, partition))

@@ -7,13 +7,8 @@
  */
 import type { ConsumerSettings } from "@weft/kafka/ConsumerSettings"
 import { type KafkaError, TransportError, UnknownTopicError } from "@weft/kafka/KafkaError"
-import * as TopicPartition from "@weft/kafka/TopicPartition"
-import type {
-  SettingWarning,
-  TransportConsumer,
-  TransportHandler,
-  TransportSubscription
-} from "@weft/kafka/Transport"
+import type { TopicPartition } from "@weft/kafka/TopicPartition"
+import type { SettingWarning, TransportConsumer, TransportHandler, TransportSubscription } from "@weft/kafka/Transport"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -79,7 +74,7 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
   let phase: Phase = "joining"
   /** What the coordinator wants, until the membership loop sees to it. */
   let event: "rebalance" | "lost" | undefined
-  let held: ReadonlyArray<TopicPartition.TopicPartition> = []
+  let held: ReadonlyArray<TopicPartition> = []
   let isLeader = false
   let counts: Assignors.PartitionCounts = new Map()
 
@@ -201,7 +196,7 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
     }
   })
 
-  const adopt = (partitions: ReadonlyArray<TopicPartition.TopicPartition>, manual: boolean): void => {
+  const adopt = (partitions: ReadonlyArray<TopicPartition>, manual: boolean): void => {
     phase = "stable"
     event = undefined
     held = partitions
@@ -352,7 +347,12 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
         return Effect.fail(Codes.commitError(offsets, "UNKNOWN_MEMBER_ID"))
       }
       const store = Effect.sync(() =>
-        coordinator.commit(groupId, committer, offsets, (topic, partition) => topics.get(topic, partition) !== undefined)
+        coordinator.commit(
+          groupId,
+          committer,
+          offsets,
+          (topic, partition) => topics.get(topic, partition) !== undefined
+        )
       )
       const once = call("commit", route.broker, route.guard(store)).pipe(
         // What the coordinator refuses because of its own state is asked again, as any other lost way is.

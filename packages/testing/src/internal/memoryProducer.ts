@@ -42,7 +42,9 @@ export const make = Effect.fnUntraced(function*(world: World.World, settings: Pr
       const topic = topics.all.get(part.topic)
       if (partition === undefined || topic === undefined) return refuse("UNKNOWN_TOPIC_OR_PARTITION")
       if (Log.batchSize(part.records) > Number(configOf(topic, "max.message.bytes"))) return refuse("MESSAGE_TOO_LARGE")
-      const timestampType = configOf(topic, "message.timestamp.type") === "LogAppendTime" ? "LogAppendTime" : "CreateTime"
+      const timestampType = configOf(topic, "message.timestamp.type") === "LogAppendTime"
+        ? "LogAppendTime"
+        : "CreateTime"
       const written = Log.append(partition.log, part.records, timers.now(), { timestampType, producer })
       if (written._tag === "OutOfSequence") return refuse("OUT_OF_ORDER_SEQUENCE_NUMBER")
       topics.notify(partition)
@@ -88,7 +90,8 @@ export const make = Effect.fnUntraced(function*(world: World.World, settings: Pr
         Effect.flatMap((known) =>
           known === undefined
             ? Effect.fail<KafkaError>(new UnknownTopicError({ topic }))
-            : Effect.succeed(known.partitions.length))
+            : Effect.succeed(known.partitions.length)
+        )
       ),
     send: (parts) =>
       parts.length === 1

@@ -113,12 +113,13 @@ export const make = Effect.gen(function*() {
   const at = (time: number, task: () => void): Cancel => {
     const timer: Timer = { at: Math.max(time, now()), order: order++, run: task }
     heap.push(timer)
-    if (timer.at <= now()) defer(() => {
-      const run = timer.run
-      timer.run = undefined
-      run?.()
-    })
-    else arm()
+    if (timer.at <= now()) {
+      defer(() => {
+        const run = timer.run
+        timer.run = undefined
+        run?.()
+      })
+    } else arm()
     return () => {
       timer.run = undefined
     }

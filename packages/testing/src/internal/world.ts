@@ -77,5 +77,4 @@ export const send = <A>(
   client: Client,
   kind: Parameters<Network["request"]>[1],
   body: () => A
-): Effect.Effect<A, RequestFailed> =>
-  world.network.request(client, kind, () => anyBroker(world), Effect.sync(body))
+): Effect.Effect<A, RequestFailed> => world.network.request(client, kind, () => anyBroker(world), Effect.sync(body))

@@ -218,7 +218,8 @@ export const make = Effect.fnUntraced(function*(
     stop,
     rejoin
   }))
-  const shutdown = Effect.andThen(stop.open, Effect.asVoid(Fiber.await(running)))
+  // The yield lets the last events be logged.
+  const shutdown = Effect.andThen(stop.open, Effect.andThen(Fiber.await(running), Effect.yieldNow))
   yield* Effect.addFinalizer(() => shutdown)
 
   const stream = <K, V>(codecs: Codecs<K, V> = rawCodecs as never) => records(streams.merged(state), codecs)
@@ -291,11 +292,31 @@ export const commitWithin = (records: number, interval: Duration.Input) =>
   Stream.unwrap(Effect.gen(function*() {
     const consumer = yield* Consumer
     yield* consumer.commitSchedule(records, interval)
-    return Stream.onEnd(
-      Stream.mapArray(self, (offsets) => {
-        for (const offset of offsets) operations.settle(offset)
-        return offsets
-      }),
-      consumer.flush
+    return Stream.mapArray(self, (offsets) => {
+      for (const offset of offsets) operations.settle(offset)
+      return offsets
+    }).pipe(
+      Stream.onEnd(consumer.flush),
+      // Where it ends early nobody is left to be told of a failure.
+      Stream.ensuring(Effect.ignore(consumer.flush))
     )
   }))
+
+/**
+ * Runs a program over a consumer's streams so that its interruption (SIGTERM and Ctrl-C, under `NodeRuntime.runMain`)
+ * ends it in an orderly way: the streams stop handing out, what is in flight ends and is committed, the member leaves the
+ * group, the streams end, and the program with them. The drain deadline bounds it.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const gracefully = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Consumer> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const consumer = yield* Consumer
+      const fiber = yield* Effect.forkChild(Effect.interruptible(program))
+      return yield* restore(Fiber.join(fiber)).pipe(
+        Effect.onInterrupt(() => Effect.andThen(consumer.shutdown, Fiber.await(fiber)))
+      )
+    })
+  )

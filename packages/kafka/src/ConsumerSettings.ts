@@ -89,7 +89,8 @@ export interface ConsumerSettings {
   /** `metadata.max.age.ms`: how often a pattern looks for new topics. Default 300000. */
   readonly metadataMaxAgeMs: number
   /**
-   * How long a rebalance or a shutdown waits for records in flight. Default: three fifths of `maxPollIntervalMs`.
+   * How long a rebalance or a shutdown waits for records that were handed out and are not settled. Default: three fifths
+   * of `maxPollIntervalMs`. 0 for a consumer that never commits (offsets kept elsewhere): it has nothing to wait for.
    */
   readonly drainTimeoutMs?: number | undefined
   /** The most records that wait in one partition queue before its fetching pauses. Default 50 x `maxPollRecords`. */
@@ -147,8 +148,9 @@ export const make = (
  * **The memory formula.** Bytes in partition queues never exceed
  * `min(partitions x (queueMaxBytes + maxPartitionFetchBytes), bufferMaxBytes + brokers x fetchMaxBytes)`: the queues'
  * bound, and what the fetches already under way when it was reached may still bring. Where a single record batch is
- * larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), take its size instead. In-flight records add
- * the batches that they belong to: at most as many as are in flight.
+ * larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), take its size instead. A transport that hands
+ * over decoded records adds 160 bytes for each. In-flight records add the batches that they belong to: at most as many as
+ * are in flight.
  *
  * @category models
  * @since 0.1.0

@@ -17,11 +17,17 @@ import type { TopicPartition } from "./TopicPartition.ts"
 export interface BatchOwner {
   readonly topicPartition: TopicPartition
   /** @internal */
+  readonly epoch: number
+  /** @internal */
   readonly isLive: (epoch: number) => boolean
   /** @internal */
   readonly settle: (epoch: number, span: Span, index: number) => boolean
   /** @internal */
   readonly settleAll: (epoch: number, span: Span) => boolean
+  /** @internal Rises with everything that a commit should carry. */
+  readonly changes: number
+  /** @internal The changes that the broker has. */
+  readonly committedChanges: number
 }
 
 /**

@@ -55,8 +55,9 @@ export class AssignedPartition implements BatchOwner {
   /** The group's offset as far as we know: as it was found, or as we set it. */
   committedOffset: bigint | undefined = undefined
   /** Rises with everything that a commit should carry. */
-  private changes = 0
-  private committedChanges = 0
+  changes = 0
+  /** The changes that the broker has. */
+  committedChanges = 0
   recordsTaken = 0
   recordsSettled = 0
 

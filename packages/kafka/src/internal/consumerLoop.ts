@@ -85,7 +85,7 @@ const membership = Effect.fnUntraced(function*(
   const sign = () => {
     lastSign = state.clock.currentTimeMillisUnsafe()
   }
-  const member = yield* join(state, subscription, {
+  const joining = join(state, subscription, {
     onAssigned: (partitions) =>
       Effect.suspend(() => {
         onJoined()
@@ -94,6 +94,8 @@ const membership = Effect.fnUntraced(function*(
       }),
     onAlive: sign
   })
+  const member = yield* Effect.raceFirst(joining, Effect.as(options.stop.await, undefined))
+  if (member === undefined) return "stop" as const
   const outcome = yield* Effect.raceAllFirst<Effect.Effect<Outcome, KafkaError, Transport>>([
     member.failure,
     watch(state, () => lastSign, name),

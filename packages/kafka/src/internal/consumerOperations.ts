@@ -20,13 +20,23 @@ export const commit = (
   offsets: ReadonlyArray<CommittableOffset | CommittableBatch>
 ): Effect.Effect<void, KafkaError> =>
   Effect.suspend(() => {
-    const refused: Array<PartitionOffset> = []
-    for (const offset of offsets) {
-      if (!settle(offset)) refused.push(lastOffset(offset))
-    }
-    const rest = refused.length === offsets.length ? Effect.void : state.committer.flush
-    return refused.length === 0 ? rest : Effect.andThen(rest, Effect.fail(new FencedError({ offsets: refused })))
+    const promised = offsets.flatMap((offset) => settle(offset) ? [{ offset, changes: batchOf(offset).owner.changes }] : [])
+    const flushed = promised.length === 0 ? Effect.void : state.committer.flush
+    return Effect.flatMap(flushed, () => {
+      // A partition that was given up meanwhile had nothing left to flush.
+      const kept = new Set(promised.filter(({ changes, offset }) => isCommitted(batchOf(offset), changes)).map((one) =>
+        one.offset
+      ))
+      const refused = offsets.filter((offset) => !kept.has(offset))
+      return refused.length === 0 ? Effect.void : Effect.fail(new FencedError({ offsets: refused.map(lastOffset) }))
+    })
   })
+
+const batchOf = (offset: CommittableOffset | CommittableBatch): CommittableBatch =>
+  offset instanceof CommittableBatch ? offset : offset.batch
+
+const isCommitted = (batch: CommittableBatch, changes: number): boolean =>
+  batch.owner.epoch === batch.epoch && batch.owner.committedChanges >= changes
 
 const lastOffset = (offset: CommittableOffset | CommittableBatch): PartitionOffset => ({
   topic: offset.topic,

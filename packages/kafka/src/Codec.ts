@@ -88,8 +88,7 @@ export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
   const decode = Schema.decodeUnknownResult(schema)
   const encode = Schema.encodeUnknownResult(schema)
   return {
-    decode: (buffer, start, end) =>
-      Result.flatMap(parseJson(nodeBuffer(buffer).toString("utf8", start, end)), decode),
+    decode: (buffer, start, end) => Result.flatMap(parseJson(nodeBuffer(buffer).toString("utf8", start, end)), decode),
     encode: (value) => Result.flatMap(encode(value), stringifyJson)
   }
 }

@@ -20,7 +20,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Codec from "./Codec.ts"
 import type { ConsumerRecord } from "./ConsumerRecord.ts"
 import type { ConsumerSettings } from "./ConsumerSettings.ts"
-import { ConsumerEvent, log } from "./ConsumerEvent.ts"
+import { type ConsumerEvent, log } from "./ConsumerEvent.ts"
 import { emptiestFirst, type FetchStrategy } from "./FetchStrategy.ts"
 import * as loop from "./internal/consumerLoop.ts"
 import { ConsumerState } from "./internal/consumerState.ts"
@@ -31,7 +31,7 @@ import { type CommittableBatch, CommittableOffset, type OffsetBatch } from "./Of
 import type { PartitionSnapshot } from "./PartitionSnapshot.ts"
 import type { Subscription } from "./Subscription.ts"
 import type { PartitionOffset, TopicPartition } from "./TopicPartition.ts"
-import { type CommittedOffset, type OffsetSpec, Transport } from "./Transport.ts"
+import { type CommittedOffset, type OffsetSpec, type Transport } from "./Transport.ts"
 
 /**
  * @category models
@@ -206,9 +206,10 @@ export const make = Effect.fnUntraced(function*(
 
   const logged = yield* PubSub.subscribe(events)
   yield* Effect.forkScoped(
-    Effect.forever(Effect.flatMap(PubSub.takeAll(logged), Effect.forEach((event) => log(event), { discard: true }))).pipe(
-      Effect.annotateLogs({ group: options.settings.groupId })
-    )
+    Effect.forever(Effect.flatMap(PubSub.takeAll(logged), Effect.forEach((event) => log(event), { discard: true })))
+      .pipe(
+        Effect.annotateLogs({ group: options.settings.groupId })
+      )
   )
   yield* Effect.forkScoped(state.committer.run)
   const running = yield* Effect.forkScoped(loop.run(state, {

@@ -103,7 +103,10 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
     message: `reading from offset ${e.offset} (${e.from})` +
       (e.settledBeyond > 0 ? `, ${e.settledBeyond} ranges beyond it are settled already` : "")
   }),
-  Draining: (e): Line => ({ level: "Info", message: `draining ${e.inFlight} records in flight of ${names(e.partitions)}` }),
+  Draining: (e): Line => ({
+    level: "Info",
+    message: `draining ${e.inFlight} records in flight of ${names(e.partitions)}`
+  }),
   Drained: (e): Line => ({
     level: e.abandoned > 0 ? "Warn" : "Info",
     message: e.abandoned > 0

@@ -41,7 +41,13 @@ export interface ProducerRecord {
  * @category models
  * @since 0.1.0
  */
-export type ProducerOptions = Partial<ProducerSettings>
+export interface ProducerOptions extends Partial<ProducerSettings> {
+  /**
+   * The most bytes that go in one request, before compression. The broker refuses a record batch above the topic's
+   * `max.message.bytes` (default 1048588), so it must be below that. Default 900000.
+   */
+  readonly batchBytes?: number | undefined
+}
 
 /**
  * A producer. Whatever is sent while a request is under way goes with the next one, so many concurrent `send`s cost few
@@ -57,7 +63,9 @@ export class Producer extends Context.Service<Producer, {
    */
   readonly send: (record: ProducerRecord) => Effect.Effect<PartitionOffset, KafkaError>
   /** Writes many, in this order within each partition; answers in the same order. */
-  readonly sendAll: (records: ReadonlyArray<ProducerRecord>) => Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError>
+  readonly sendAll: (
+    records: ReadonlyArray<ProducerRecord>
+  ) => Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError>
 }>()("@weft/kafka/Producer") {}
 
 const defaults: ProducerSettings = {
@@ -79,7 +87,8 @@ const defaults: ProducerSettings = {
 export const make = Effect.fnUntraced(function*(
   options: ProducerOptions = {}
 ): Effect.fn.Return<Producer["Service"], KafkaError, Transport | Scope.Scope> {
-  const settings = { ...defaults, ...options }
+  const { batchBytes = 900_000, ...given } = options
+  const settings = { ...defaults, ...given }
   if (settings.enableIdempotence && settings.acks !== -1) {
     return yield* new InvalidSettingError({
       setting: "acks",
@@ -92,7 +101,9 @@ export const make = Effect.fnUntraced(function*(
   const queue = yield* Queue.bounded<Pending, Cause.Done>(bufferRequests)
 
   const writer = yield* Effect.forkScoped(
-    Effect.forever(Effect.flatMap(Queue.takeAll(queue), (pending) => Effect.forEach(requests(pending), write)))
+    Effect.forever(
+      Effect.flatMap(Queue.takeAll(queue), (pending) => Effect.forEach(requests(pending, batchBytes), write))
+    )
   )
   // Registered last, so it runs first: what waits is written before the connection goes.
   yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(queue), Fiber.await(writer)))
@@ -116,17 +127,14 @@ export const make = Effect.fnUntraced(function*(
         const partition = typeof chosen === "number" ? chosen : yield* chosen
         placed[i] = { topic: record.topic, partition, record: outgoing(record) }
       }
-      const done = yield* Deferred.make<ReadonlyArray<PartitionOffset>, KafkaError>()
-      if (!(yield* Queue.offer(queue, { placed, done }))) {
-        return yield* new ProduceError({
-          topic: records[0]!.topic,
-          partition: undefined,
-          code: "PRODUCER_CLOSED",
-          retriable: false,
-          cause: "the producer is closed"
-        })
+      const waiting: Array<Pending> = []
+      for (const part of parts(placed, batchBytes)) {
+        const pending: Pending = { ...part, done: yield* Deferred.make<ReadonlyArray<PartitionOffset>, KafkaError>() }
+        if (!(yield* Queue.offer(queue, pending))) return yield* closed(records[0]!.topic)
+        waiting.push(pending)
       }
-      return yield* Deferred.await(done)
+      if (waiting.length === 1) return yield* Deferred.await(waiting[0]!.done)
+      return (yield* Effect.forEach(waiting, ({ done }) => Deferred.await(done))).flat()
     })
   return Producer.of({
     sendAll,
@@ -134,10 +142,19 @@ export const make = Effect.fnUntraced(function*(
   })
 })
 
+const closed = (topic: string): ProduceError =>
+  new ProduceError({
+    topic,
+    partition: undefined,
+    code: "PRODUCER_CLOSED",
+    retriable: false,
+    cause: "the producer is closed"
+  })
+
 /** How many calls of `send` and `sendAll` may wait; further ones wait for room. */
 const bufferRequests = 10_000
 
-/** A request takes whole calls, and is closed once it has this many records. */
+/** The most records of one request. */
 const requestRecords = 5_000
 
 interface Placed {
@@ -146,22 +163,57 @@ interface Placed {
   readonly record: OutgoingRecord
 }
 
-/** The records of one call, and who waits for them. */
-interface Pending {
-  readonly placed: ReadonlyArray<Placed>
+/** Records of one call, and who waits for them. */
+interface Pending extends Part {
   readonly done: Deferred.Deferred<ReadonlyArray<PartitionOffset>, KafkaError>
 }
 
-const requests = (pending: ReadonlyArray<Pending>): ReadonlyArray<ReadonlyArray<Pending>> => {
+interface Part {
+  readonly placed: ReadonlyArray<Placed>
+  readonly bytes: number
+}
+
+/** The records of one call, cut where they are more than a request takes. */
+const parts = (placed: ReadonlyArray<Placed>, batchBytes: number): ReadonlyArray<Part> => {
+  const all: Array<Part> = []
+  let start = 0
+  let bytes = 0
+  for (let i = 0; i < placed.length; i++) {
+    const size = sizeOf(placed[i]!.record)
+    if (i > start && (bytes + size > batchBytes || i - start === requestRecords)) {
+      all.push({ placed: placed.slice(start, i), bytes })
+      start = i
+      bytes = 0
+    }
+    bytes += size
+  }
+  all.push({ placed: start === 0 ? placed : placed.slice(start), bytes })
+  return all
+}
+
+/** At most this many bytes go around the key, the value and the headers of a record. */
+const recordOverhead = 70
+
+const sizeOf = ({ headers, key, value }: OutgoingRecord): number => {
+  let bytes = recordOverhead + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const header of headers) bytes += 10 + header.name.length * 3 + (header.value?.length ?? 0)
+  return bytes
+}
+
+/** What waits, as requests: each has as many parts as fit, and at least one. */
+const requests = (pending: ReadonlyArray<Pending>, batchBytes: number): ReadonlyArray<ReadonlyArray<Pending>> => {
   const all: Array<Array<Pending>> = [[]]
-  let size = 0
+  let records = 0
+  let bytes = 0
   for (const one of pending) {
-    if (size > 0 && size + one.placed.length > requestRecords) {
+    if (records > 0 && (records + one.placed.length > requestRecords || bytes + one.bytes > batchBytes)) {
       all.push([])
-      size = 0
+      records = 0
+      bytes = 0
     }
     all[all.length - 1]!.push(one)
-    size += one.placed.length
+    records += one.placed.length
+    bytes += one.bytes
   }
   return all
 }

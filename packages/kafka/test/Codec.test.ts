@@ -19,7 +19,7 @@ const record = (
     0
   )
 
-const Point = Schema.Struct({ x: Schema.Number })
+const Point = Schema.Struct({ x: Schema.Finite })
 
 describe("Codec", () => {
   it("reads in place, from the middle of a buffer", () => {

@@ -43,8 +43,10 @@ const withCluster = <A, E, R>(
   }).pipe(Effect.provide(MemoryCluster.layer), Effect.scoped)
 
 const committedOf = (cluster: MemoryCluster.MemoryCluster["Service"], group = "group") =>
-  Effect.map(cluster.committed(group), (offsets) =>
-    Object.fromEntries(offsets.map(({ offset, partition }) => [partition, Number(offset)])))
+  Effect.map(
+    cluster.committed(group),
+    (offsets) => Object.fromEntries(offsets.map(({ offset, partition }) => [partition, Number(offset)]))
+  )
 
 /** Moves the clock in small steps, so that what happens in between happens in its order. */
 const advance = (ms: number, step = 50) =>
@@ -149,7 +151,10 @@ describe("Consumer", () => {
               const snapshot = yield* consumer.snapshot
               const records = Math.max(...snapshot.map((partition) => partition.queuedRecords))
               const bytes = snapshot.reduce((sum, partition) => sum + partition.queuedBytes, 0)
-              yield* Ref.update(most, (m) => ({ records: Math.max(m.records, records), bytes: Math.max(m.bytes, bytes) }))
+              yield* Ref.update(
+                most,
+                (m) => ({ records: Math.max(m.records, records), bytes: Math.max(m.bytes, bytes) })
+              )
               yield* Effect.sleep(7)
               batch.settleAll()
               return batch.size
@@ -194,7 +199,9 @@ describe("Consumer", () => {
           yield* Effect.forkIn(run(consumer), scope)
           yield* advance(400)
         }
-        const leaving = yield* Effect.forkChild(Effect.forEach(scopes.slice(1), (scope) => Scope.close(scope, Exit.void)))
+        const leaving = yield* Effect.forkChild(
+          Effect.forEach(scopes.slice(1), (scope) => Scope.close(scope, Exit.void))
+        )
         yield* untilDone(leaving)
         yield* advance(60_000)
         const values = yield* Ref.get(seen)
@@ -237,7 +244,9 @@ describe("Consumer", () => {
           Effect.forkChild
         )
         yield* advance(62_000, 500)
-        const stalled = (yield* Ref.get(events)).filter((event) => event._tag === "Stalled")
+        const stalled = (yield* Ref.get(events)).filter((event) =>
+          event._tag === "Stalled"
+        )
         assert.strictEqual(stalled.length, 1)
         assert.deepInclude(stalled[0], { topic: "in", partition: 1, offset: 4n })
         assert.strictEqual(yield* Ref.get(done), 14)
@@ -250,7 +259,10 @@ describe("Consumer", () => {
         const seen = yield* Ref.make(0)
         const program = consumer.stream(codecs).pipe(
           Stream.mapEffect((record) =>
-            Effect.andThen(Effect.sleep(20), Effect.andThen(Ref.update(seen, (n) => n + 1), Effect.sync(() => record.offset.settle())))
+            Effect.andThen(
+              Effect.sleep(20),
+              Effect.andThen(Ref.update(seen, (n) => n + 1), Effect.sync(() => record.offset.settle()))
+            )
           ),
           Stream.runDrain
         )
@@ -300,7 +312,10 @@ describe("Consumer", () => {
         const seen = yield* Ref.make<ReadonlyArray<string>>([])
         const fiber = yield* consumer.stream(codecs).pipe(
           Stream.mapEffect((record) =>
-            Effect.andThen(Ref.update(seen, (all) => [...all, valueOf(record)]), Effect.orDie(consumer.commit(record.offset)))
+            Effect.andThen(
+              Ref.update(seen, (all) => [...all, valueOf(record)]),
+              Effect.orDie(consumer.commit(record.offset))
+            )
           ),
           Stream.runDrain,
           Effect.flip,
@@ -415,7 +430,10 @@ describe("Consumer", () => {
         const seen = yield* Ref.make<ReadonlyArray<string>>([])
         yield* consumer.stream(codecs).pipe(
           Stream.mapEffect((record) =>
-            Effect.andThen(Ref.update(seen, (all) => [...all, `${record.record.topic}:${valueOf(record)}`]), Effect.sync(() => record.offset.settle()))
+            Effect.andThen(
+              Ref.update(seen, (all) => [...all, `${record.record.topic}:${valueOf(record)}`]),
+              Effect.sync(() => record.offset.settle())
+            )
           ),
           Stream.runDrain,
           Effect.forkChild

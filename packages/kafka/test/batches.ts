@@ -3,7 +3,12 @@ import * as FetchedBatch from "../src/FetchedBatch.ts"
 /** A batch with records at these offsets. */
 export const batchAt = (
   offsets: ReadonlyArray<bigint>,
-  options: { readonly topic?: string; readonly partition?: number; readonly nextOffset?: bigint; readonly bytes?: number } = {}
+  options: {
+    readonly topic?: string
+    readonly partition?: number
+    readonly nextOffset?: bigint
+    readonly bytes?: number
+  } = {}
 ): FetchedBatch.FetchedBatch =>
   FetchedBatch.fromRecords({
     topic: options.topic ?? "topic",

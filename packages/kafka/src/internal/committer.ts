@@ -63,7 +63,7 @@ export class Committer {
         const wait = this.due()
         if (wait > 0) {
           const enough = this.settled >= this.options.policy().records ? Effect.never : this.enough.await
-          yield* Effect.raceFirst(Effect.sleep(wait), enough)
+          yield* Effect.timeoutOption(enough, wait)
           if (this.due() > 0) continue
         }
         // A failure has been published; what is not committed stays changed, and the next turn takes it along.

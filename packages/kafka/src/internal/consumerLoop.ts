@@ -6,7 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
+import type * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
@@ -58,9 +58,8 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
     const restartInMs = Option.isSome(delay) ? Duration.toMillis(delay.value) : undefined
     state.publish(ConsumerEvent.Crashed({ error, restartInMs }))
     if (restartInMs === undefined) return state.close(Cause.fail(error))
-    if (yield* Effect.raceFirst(Effect.as(Effect.sleep(restartInMs), false), Effect.as(options.stop.await, true))) {
-      return state.close(undefined)
-    }
+    yield* Effect.timeoutOption(options.stop.await, restartInMs)
+    if (options.stop.isOpen()) return state.close(undefined)
   }
 })
 
@@ -136,7 +135,7 @@ const resolve = (
         while (!options.stop.isOpen()) {
           const topics = yield* matchingTopics(pattern)
           if (topics.length > 0) return { _tag: "Topics" as const, topics }
-          yield* Effect.raceFirst(Effect.sleep(state.settings.metadataMaxAgeMs), options.stop.await)
+          yield* Effect.timeoutOption(options.stop.await, state.settings.metadataMaxAgeMs)
         }
         return undefined
       })

@@ -20,13 +20,15 @@ export const commit = (
   offsets: ReadonlyArray<CommittableOffset | CommittableBatch>
 ): Effect.Effect<void, KafkaError> =>
   Effect.suspend(() => {
-    const promised = offsets.flatMap((offset) => settle(offset) ? [{ offset, changes: batchOf(offset).owner.changes }] : [])
+    const promised = offsets.flatMap((offset) =>
+      settle(offset) ? [{ offset, changes: batchOf(offset).owner.changes }] : []
+    )
     const flushed = promised.length === 0 ? Effect.void : state.committer.flush
     return Effect.flatMap(flushed, () => {
       // A partition that was given up meanwhile had nothing left to flush.
-      const kept = new Set(promised.filter(({ changes, offset }) => isCommitted(batchOf(offset), changes)).map((one) =>
-        one.offset
-      ))
+      const kept = new Set(
+        promised.filter(({ changes, offset }) => isCommitted(batchOf(offset), changes)).map((one) => one.offset)
+      )
       const refused = offsets.filter((offset) => !kept.has(offset))
       return refused.length === 0 ? Effect.void : Effect.fail(new FencedError({ offsets: refused.map(lastOffset) }))
     })

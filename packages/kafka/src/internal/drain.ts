@@ -28,7 +28,7 @@ export const drain = Effect.fnUntraced(function*(
       heartbeats(state)
     ])
   }
-  yield* Effect.ignore(Effect.raceFirst(state.committer.flush, Effect.sleep(commitGraceMs)))
+  yield* Effect.ignore(Effect.timeoutOption(state.committer.flush, commitGraceMs))
   const abandoned = live.reduce((sum, partition) => sum + (partition.state === "ended" ? 0 : partition.inFlight), 0)
   const durationMs = (yield* Clock.currentTimeMillis) - started
   state.publish(ConsumerEvent.Drained({ partitions: names, durationMs, abandoned }))

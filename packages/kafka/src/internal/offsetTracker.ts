@@ -135,5 +135,4 @@ export class OffsetTracker {
 }
 
 /** Ends a range where the next record begins, so that a gap in the log does not split what lies around it. */
-const offsetAfter = (span: Span, index: number): bigint =>
-  index < span.to ? span.batch.offset(index) : span.nextOffset
+const offsetAfter = (span: Span, index: number): bigint => index < span.to ? span.batch.offset(index) : span.nextOffset

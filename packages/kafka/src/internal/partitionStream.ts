@@ -63,7 +63,10 @@ export const merged = (state: ConsumerState): Stream.Stream<CommittableBatch, Ka
   return opened(state, Stream.fromPull(Effect.succeed(pull)))
 }
 
-const ofPartition = (state: ConsumerState, partition: AssignedPartition): Stream.Stream<CommittableBatch, KafkaError> => {
+const ofPartition = (
+  state: ConsumerState,
+  partition: AssignedPartition
+): Stream.Stream<CommittableBatch, KafkaError> => {
   const pull: BatchPull = Effect.suspend(() => {
     const batch = partition.take(state.settings.maxPollRecords, true)
     if (batch !== undefined) return Effect.succeed(Arr.of(batch))

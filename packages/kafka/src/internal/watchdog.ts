@@ -19,11 +19,16 @@ export const watch = (
       const now = yield* Clock.currentTimeMillis
       const { maxPollIntervalMs, sessionTimeoutMs, stallPolicy } = state.settings
       for (const partition of state.partitions.values()) {
-        const { progress, stalledForMs } = observe(seen.get(partition), {
-          settled: partition.recordsSettled,
-          epoch: partition.epoch,
-          pending: isPending(partition)
-        }, now, maxPollIntervalMs)
+        const { progress, stalledForMs } = observe(
+          seen.get(partition),
+          {
+            settled: partition.recordsSettled,
+            epoch: partition.epoch,
+            pending: isPending(partition)
+          },
+          now,
+          maxPollIntervalMs
+        )
         seen.set(partition, progress)
         const stuck = partition.oldest
         if (stalledForMs === undefined || stuck === undefined) continue

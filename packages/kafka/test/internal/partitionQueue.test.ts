@@ -6,10 +6,13 @@ import { batchAt } from "../batches.ts"
 describe("partitionQueue", () => {
   it("hands every admitted record out once, in order, and its counts are exact", () => {
     fc.assert(fc.property(
-      fc.array(fc.oneof(
-        fc.record({ admit: fc.nat({ max: 8 }), from: fc.nat({ max: 4 }) }),
-        fc.record({ take: fc.integer({ min: 1, max: 5 }) })
-      ), { maxLength: 60 }),
+      fc.array(
+        fc.oneof(
+          fc.record({ admit: fc.nat({ max: 8 }), from: fc.nat({ max: 4 }) }),
+          fc.record({ take: fc.integer({ min: 1, max: 5 }) })
+        ),
+        { maxLength: 60 }
+      ),
       (commands) => {
         const queue = new PartitionQueue()
         let next = 0n
@@ -23,13 +26,16 @@ describe("partitionQueue", () => {
           } else {
             const slice = queue.take(command.take)
             const taken: Array<bigint> = []
-            if (slice !== undefined) for (let i = slice.from; i < slice.to; i++) taken.push(slice.batch.offset(i))
+            if (slice !== undefined) { for (let i = slice.from; i < slice.to; i++) taken.push(slice.batch.offset(i)) }
             assert.isAtMost(taken.length, command.take)
             assert.deepStrictEqual(taken, waiting.slice(0, taken.length))
             waiting = waiting.slice(taken.length)
           }
           assert.strictEqual(queue.records, waiting.length)
-          assert.strictEqual(queue.oldest === undefined ? undefined : queue.oldest.batch.offset(queue.oldest.index), waiting[0])
+          assert.strictEqual(
+            queue.oldest === undefined ? undefined : queue.oldest.batch.offset(queue.oldest.index),
+            waiting[0]
+          )
           if (queue.isEmpty) assert.strictEqual(queue.bytes, 0)
         }
         while (queue.take(3) !== undefined);

@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Simulation from "../src/Simulation.ts"
+
+const seeds = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}-${i}`)
+
+describe("Simulation", () => {
+  it.live(
+    "the contract holds under faults",
+    () =>
+      Effect.forEach(
+        seeds("faults", 20),
+        (seed) =>
+          Effect.map(Simulation.run({ seed }), ({ story, violations }) =>
+            assert.deepStrictEqual(violations, [], [seed, ...story].join("\n")))
+      ),
+    60_000
+  )
+
+  it.live(
+    "planned changes lose nothing, repeat nothing and keep the order",
+    () =>
+      Effect.forEach(
+        seeds("planned", 20),
+        (seed) =>
+          Effect.map(Simulation.run({ seed, plannedOnly: true }), ({ story, violations }) =>
+            assert.deepStrictEqual(violations, [], [seed, ...story].join("\n")))
+      ),
+    60_000
+  )
+
+  it.live("the same seed is the same run", () =>
+    Effect.gen(function*() {
+      const first = yield* Simulation.run({ seed: "again" })
+      assert.deepStrictEqual(yield* Simulation.run({ seed: "again" }), first)
+      assert.isAbove(first.records, 0)
+    }), 30_000)
+})

@@ -128,7 +128,10 @@ export const make = (source: RowSource): ConfigStore["Service"] => {
   const load = (service: string, options?: Options) =>
     Effect.suspend(() => {
       const memory = memoryOf(JSON.stringify([service, options?.profile?.name]))
-      return readAndResolve(service, memory, options).pipe(memory.turn.withPermit, Effect.annotateLogs({ service }))
+      return readAndResolve(service, memory, options).pipe(
+        memory.turn.withPermit,
+        Effect.annotateLogs({ service: service.slice(0, 200) })
+      )
     })
 
   const changes = (service: string, options?: Options) =>

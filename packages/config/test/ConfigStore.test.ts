@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as ConfigIssue from "@weft/config/ConfigIssue"
+import type * as ConfigIssue from "@weft/config/ConfigIssue"
 import * as ConfigRows from "@weft/config/ConfigRows"
 import * as ConfigStore from "@weft/config/ConfigStore"
 import type * as Resolution from "@weft/config/Resolution"

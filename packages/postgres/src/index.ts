@@ -1,0 +1,20 @@
+/**
+ * @since 0.1.0
+ */
+export * as LagHistory from "./LagHistory.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Postgres from "./Postgres.ts"
+/**
+ * @since 0.1.0
+ */
+export * as PostgresConfigStore from "./PostgresConfigStore.ts"
+/**
+ * @since 0.1.0
+ */
+export * as PostgresMetricsSink from "./PostgresMetricsSink.ts"
+/**
+ * @since 0.1.0
+ */
+export * as SqlMigrator from "./SqlMigrator.ts"

@@ -1,0 +1,310 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigIssue from "@weft/config/ConfigIssue"
+import * as ConfigStore from "@weft/config/ConfigStore"
+import type * as Resolution from "@weft/config/Resolution"
+import * as WorkloadProfile from "@weft/config/WorkloadProfile"
+import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { empty, migrated, migratedUrl, pool } from "./support/database.ts"
+import { type Proxy, proxy } from "./support/proxy.ts"
+
+const slowPolls = PostgresConfigStore.layerWith({ pollInterval: "1 hour", queryTimeout: "500 millis" })
+const quickPolls = PostgresConfigStore.layerWith({ pollInterval: "100 millis", queryTimeout: "500 millis" })
+
+const tags = (resolved: Resolution.Resolved) => resolved.issues.map(({ _tag }) => _tag)
+
+const insert = Effect.fnUntraced(function*(row: Record<string, unknown>) {
+  const sql = yield* PgClient.PgClient
+  yield* sql`INSERT INTO pipeline_consumer_configs ${sql.insert(row)}`
+})
+
+const setRecords = Effect.fnUntraced(function*(service: string, records: number) {
+  const sql = yield* PgClient.PgClient
+  yield* sql`UPDATE pipeline_consumer_configs SET max_poll_records = ${records} WHERE service_name = ${service}`
+})
+
+/** The changes of a service, as they come; `until` drops them up to the first one that fits. */
+const watch = Effect.fnUntraced(function*(service: string) {
+  const store = yield* ConfigStore.ConfigStore
+  const seen = yield* Queue.unbounded<Resolution.Resolved>()
+  yield* Effect.forkScoped(Stream.runForEach(store.changes(service), (resolved) => Queue.offer(seen, resolved)))
+  const until = (fits: (resolved: Resolution.Resolved) => boolean): Effect.Effect<Resolution.Resolved> =>
+    Effect.filterOrElse(Queue.take(seen), fits, () => until(fits))
+  return { seen, until }
+})
+
+/** A store whose line to a real database can be cut, and a pool with a line of its own to the same database. */
+const behindProxy = Effect.fnUntraced(function*<A, E, R>(
+  store: typeof slowPolls,
+  isOpen: boolean,
+  f: (line: Proxy) => Effect.Effect<A, E, R>
+) {
+  const url = yield* migratedUrl
+  const line = yield* proxy(url, isOpen)
+  return yield* Effect.provide(f(line), Layer.merge(Layer.provide(store, pool(line.url)), pool(url)))
+})
+
+describe("PostgresConfigStore: reading", () => {
+  it.live("a row is resolved, field by field, and the rest is derived", () =>
+    Effect.gen(function*() {
+      yield* insert({ service_name: "vad", consumer_group_id: "loom-vad", session_timeout_ms: 30000 })
+      const store = yield* ConfigStore.ConfigStore
+      const { config, issues, provenance } = yield* store.load("vad", {
+        profile: WorkloadProfile.profiles["high-volume"]
+      })
+      assert.deepStrictEqual(issues, [])
+      assert.strictEqual(config.consumerGroupId, "loom-vad")
+      assert.deepStrictEqual(provenance.heartbeatIntervalMs, { value: 10000, source: "derived" })
+      assert.deepStrictEqual(provenance.maxPollRecords, { value: 500, source: "profile" })
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("8 configuration: a missing row and a missing table each have their own reason", () =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      const sql = yield* PgClient.PgClient
+      const missingRow = yield* store.load("nobody")
+      assert.deepStrictEqual(tags(missingRow), ["MissingRow"])
+      assert.strictEqual(missingRow.config.consumerGroupId, "nobody-consumer-group")
+      yield* sql`DROP TABLE pipeline_consumer_configs CASCADE`
+      assert.deepStrictEqual(tags(yield* store.load("somebody")), ["MissingTable"])
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("8 configuration: a database without any table, and one whose table has other columns", () =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      const sql = yield* PgClient.PgClient
+      assert.deepStrictEqual(tags(yield* store.load("svc")), ["MissingTable"])
+      yield* sql`CREATE TABLE pipeline_consumer_configs (name text)`
+      assert.deepStrictEqual(tags(yield* store.load("svc")), ["QueryFailed"])
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, empty))))
+
+  it.live("8 configuration: a database and a user that do not exist", () =>
+    Effect.gen(function*() {
+      for (const part of ["pathname", "username"] as const) {
+        const url = new URL(yield* migratedUrl)
+        url[part] = "nowhere"
+        const { issues } = yield* Effect.flatMap(ConfigStore.ConfigStore, (store) => store.load("svc")).pipe(
+          Effect.provide(Layer.provide(slowPolls, pool(url.href)))
+        )
+        assert.deepInclude(issues[0], { _tag: "DatabaseUnreachable" })
+        assert.match(ConfigIssue.message(issues[0]!), /"(database|role) .*nowhere.* does not exist/)
+      }
+    }))
+
+  it.live("a bad row falls back where it is bad, whatever the types of its columns", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ConfigStore.ConfigStore
+      yield* sql`DROP VIEW v_consumer_config_monitoring, v_consumer_lag_alerts`
+      yield* sql`ALTER TABLE pipeline_consumer_configs
+        ALTER max_poll_records TYPE text, ALTER session_timeout_ms TYPE numeric, ALTER fetch_min_bytes TYPE bigint,
+        ALTER enable_auto_commit TYPE int4range USING NULL, ADD extra jsonb DEFAULT '{"a": 1}'`
+      yield* sql`INSERT INTO pipeline_consumer_configs
+        (service_name, max_poll_records, session_timeout_ms, fetch_min_bytes, enable_auto_commit, heartbeat_interval_ms)
+        VALUES ('svc', 'many', 30000.0, 9223372036854775807, '[1,5)', 20000)`
+      const resolved = yield* store.load("svc")
+      assert.deepStrictEqual(
+        resolved.issues.map((issue) => `${issue._tag} ${"setting" in issue ? issue.setting : ""}`),
+        [
+          "BadValue maxPollRecords",
+          "Contradiction heartbeatIntervalMs",
+          "BadValue enableAutoCommit",
+          "OutOfBounds fetchMinBytes",
+          "UnknownColumn "
+        ]
+      )
+      assert.deepInclude(resolved.config, {
+        maxPollRecords: 100,
+        sessionTimeoutMs: 30000,
+        heartbeatIntervalMs: 10000,
+        fetchMinBytes: 1,
+        enableAutoCommit: false
+      })
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live.each([
+    "'; DROP TABLE pipeline_consumer_configs; --",
+    "$1",
+    "\"quoted\\\"",
+    "%_",
+    "\u{1f600} \u202e",
+    "a\u0000b",
+    "\ud800",
+    "x".repeat(10_000),
+    ""
+  ])("hostile names are data (%#)", (service) =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      const sql = yield* PgClient.PgClient
+      yield* insert({ service_name: "innocent", consumer_group_id: service.replaceAll("\u0000", "").toWellFormed() })
+      assert.deepStrictEqual(tags(yield* store.load(service)), ["MissingRow"])
+      const stored = service.trim() !== "" && !service.includes("\u0000") && service.isWellFormed()
+      if (stored) {
+        yield* insert({ service_name: service, max_poll_records: 7 })
+        assert.strictEqual((yield* store.load(service)).config.maxPollRecords, 7)
+      }
+      assert.strictEqual((yield* sql`SELECT 1 FROM pipeline_consumer_configs`).length, stored ? 2 : 1)
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+})
+
+describe("PostgresConfigStore: changes", () => {
+  it.live("9 reload: a committed change arrives within a second by NOTIFY, without polling", () =>
+    Effect.gen(function*() {
+      yield* insert({ service_name: "svc", max_poll_records: 1 })
+      const { until } = yield* watch("svc")
+      yield* until(({ config }) => config.maxPollRecords === 1)
+      const took: Array<number> = []
+      for (const records of [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]) {
+        const begin = yield* Clock.currentTimeMillis
+        yield* setRecords("svc", records)
+        yield* until(({ config }) => config.maxPollRecords === records)
+        took.push((yield* Clock.currentTimeMillis) - begin)
+      }
+      assert.isBelow(Math.max(...took), 1000, `from COMMIT to seen: ${took.join(", ")} ms`)
+    }).pipe(Effect.scoped, Effect.timeout("20 seconds"), Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("9 reload: without NOTIFY, a change arrives with the next poll", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* insert({ service_name: "svc", max_poll_records: 1 })
+      yield* sql`DROP TRIGGER weft_notify_consumer_config ON pipeline_consumer_configs`
+      const { until } = yield* watch("svc")
+      yield* until(({ config }) => config.maxPollRecords === 1)
+      yield* setRecords("svc", 2)
+      yield* until(({ config }) => config.maxPollRecords === 2)
+    }).pipe(Effect.scoped, Effect.timeout("20 seconds"), Effect.provide(Layer.provideMerge(quickPolls, migrated))))
+
+  it.live("9 reload: a burst ends with its last change, and no change is told twice", () =>
+    Effect.gen(function*() {
+      yield* insert({ service_name: "svc", max_poll_records: 1 })
+      const { seen, until } = yield* watch("svc")
+      yield* until(({ config }) => config.maxPollRecords === 1)
+      yield* Effect.forEach(Array.from({ length: 100 }, (_, i) => i + 2), (records) => setRecords("svc", records))
+      yield* until(({ config }) => config.maxPollRecords === 101)
+      yield* setRecords("svc", 101)
+      yield* Effect.sleep("200 millis")
+      assert.strictEqual(yield* Queue.size(seen), 0)
+    }).pipe(Effect.scoped, Effect.timeout("20 seconds"), Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("9 reload: after its listening connection was terminated, the next change arrives all the same", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* insert({ service_name: "svc", max_poll_records: 1 })
+      const { until } = yield* watch("svc")
+      yield* until(({ config }) => config.maxPollRecords === 1)
+      const kill = sql`
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE 'LISTEN%'`
+      // The listening may begin after the first reading.
+      yield* Effect.repeat(Effect.delay(kill, "20 millis"), { until: (killed) => killed.length === 1 })
+      yield* setRecords("svc", 2)
+      yield* until(({ config }) => config.maxPollRecords === 2)
+    }).pipe(Effect.scoped, Effect.timeout("20 seconds"), Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("a hostile NOTIFY does nothing", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* insert({ service_name: "svc", max_poll_records: 1 })
+      const { seen, until } = yield* watch("svc")
+      yield* until(({ config }) => config.maxPollRecords === 1)
+      for (
+        const payload of [
+          "'; DROP TABLE pipeline_consumer_configs; --",
+          "svc ",
+          "{\"svc\":1}",
+          "x".repeat(7999),
+          "svc",
+          ""
+        ]
+      ) {
+        yield* sql.notify("weft_config", payload)
+      }
+      yield* setRecords("svc", 2)
+      yield* until(({ config }) => config.maxPollRecords === 2)
+      assert.strictEqual(yield* Queue.size(seen), 0)
+    }).pipe(Effect.scoped, Effect.timeout("20 seconds"), Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+})
+
+describe("PostgresConfigStore: the database comes and goes", () => {
+  it.live("8 configuration: away at the start, the defaults hold; when it comes, the row does", () =>
+    behindProxy(slowPolls, false, (line) =>
+      Effect.gen(function*() {
+        yield* insert({ service_name: "svc", max_poll_records: 5 })
+        const store = yield* ConfigStore.ConfigStore
+        const first = yield* store.load("svc")
+        assert.deepStrictEqual(tags(first), ["DatabaseUnreachable"])
+        assert.strictEqual(first.config.maxPollRecords, 100)
+        const { until } = yield* watch("svc")
+        yield* until(({ config }) => config.maxPollRecords === 100)
+        yield* line.restore
+        const back = yield* until(({ config }) => config.maxPollRecords === 5)
+        assert.deepStrictEqual(back.issues, [])
+      })).pipe(Effect.scoped, Effect.timeout("25 seconds")))
+
+  it.live("8 configuration: cut off while running, the last row holds; a change made meanwhile is found afterwards", () =>
+    behindProxy(slowPolls, true, (line) =>
+      Effect.gen(function*() {
+        yield* insert({ service_name: "svc", max_poll_records: 5 })
+        const store = yield* ConfigStore.ConfigStore
+        const { until } = yield* watch("svc")
+        yield* until(({ config }) => config.maxPollRecords === 5)
+        yield* line.cut
+        const during = yield* store.load("svc")
+        assert.deepStrictEqual(tags(during), ["DatabaseUnreachable"])
+        assert.strictEqual(during.config.maxPollRecords, 5)
+        yield* setRecords("svc", 6)
+        yield* Effect.sleep("500 millis")
+        yield* line.restore
+        const back = yield* until(({ config }) => config.maxPollRecords === 6)
+        assert.deepStrictEqual(back.issues, [])
+      })).pipe(Effect.scoped, Effect.timeout("25 seconds")))
+
+  it.live("a line that has gone silent is a timeout, not a wait", () =>
+    behindProxy(slowPolls, true, (line) =>
+      Effect.gen(function*() {
+        yield* insert({ service_name: "svc", max_poll_records: 5 })
+        const store = yield* ConfigStore.ConfigStore
+        yield* store.load("svc")
+        yield* line.silence
+        const begin = yield* Clock.currentTimeMillis
+        const during = yield* store.load("svc")
+        assert.isBelow((yield* Clock.currentTimeMillis) - begin, 1500)
+        assert.deepStrictEqual(tags(during), ["DatabaseTimeout"])
+        assert.strictEqual(during.config.maxPollRecords, 5)
+      })).pipe(Effect.scoped, Effect.timeout("25 seconds")))
+
+  it.live("a locked table and an exhausted pool are timeouts, not waits", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ConfigStore.ConfigStore
+      yield* insert({ service_name: "svc", max_poll_records: 5 })
+      const locked = yield* Deferred.make<void>()
+      const holder = yield* sql`LOCK TABLE pipeline_consumer_configs`.pipe(
+        Effect.andThen(Deferred.succeed(locked, undefined)),
+        Effect.andThen(Effect.never),
+        sql.withTransaction,
+        Effect.forkScoped
+      )
+      yield* Deferred.await(locked)
+      const during = yield* store.load("svc")
+      assert.deepStrictEqual(tags(during), ["DatabaseTimeout"])
+      yield* Fiber.interrupt(holder)
+      assert.strictEqual((yield* store.load("svc")).config.maxPollRecords, 5)
+
+      const holders = yield* Effect.forEach(
+        Array.from({ length: 12 }),
+        () => Effect.forkScoped(sql`SELECT pg_sleep(9)`)
+      )
+      yield* Effect.sleep("200 millis")
+      assert.deepStrictEqual(tags(yield* store.load("svc")), ["DatabaseTimeout"])
+      yield* Effect.forEach(holders, Fiber.interrupt, { concurrency: "unbounded" })
+      assert.deepStrictEqual(tags(yield* store.load("svc")), [])
+    }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+})

@@ -27,6 +27,11 @@ export interface PartitionHandle {
    * What is begun and not settled holds a rebalance up, to its deadline.
    */
   readonly begin: (batch: CommittableBatch, records: number) => boolean
+  /**
+   * Records that were begun wait now (for their next attempt): they no longer hold a rebalance up. Begin them again
+   * before going on with them.
+   */
+  readonly release: (batch: CommittableBatch, records: number) => void
   /** Waits while the partition drains; `false` where the batch's assignment has ended: drop what was not begun. */
   readonly gate: (batch: CommittableBatch) => Effect.Effect<boolean>
 }
@@ -89,6 +94,11 @@ const handle = (state: ConsumerState, partition: AssignedPartition): PartitionHa
     if (partition.state !== "active" || !batch.isLive) return false
     partition.begin(records)
     return true
+  },
+  release: (batch, records) => {
+    if (!batch.isLive) return
+    partition.inFlight = Math.max(0, partition.inFlight - records)
+    if (partition.state === "draining") state.checkIdle()
   },
   gate: (batch) => Effect.map(partition.gate.await, () => batch.isLive)
 })

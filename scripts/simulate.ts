@@ -1,5 +1,5 @@
 /**
- * `npm run simulate -- --schedules 1000 --seed S [--planned]`: seeded schedules on the in-memory cluster under virtual time.
+ * `npm run simulate -- --schedules 1000 --seed S [--faults planned|crashes|all] [--only SEED]`: seeded schedules on the in-memory cluster under virtual time.
  * Prints each seed that breaks the contract, with its story; the same seed is the same run.
  */
 import * as Simulation from "@weft/testing/Simulation"
@@ -11,13 +11,19 @@ const { values } = parseArgs({
     schedules: { type: "string", default: "500" },
     seed: { type: "string", default: "1" },
     only: { type: "string" },
-    planned: { type: "boolean", default: false },
+    faults: { type: "string" },
     verbose: { type: "boolean", default: false }
   }
 })
 const schedules = Number(values.schedules)
 if (!Number.isInteger(schedules) || schedules < 1) {
   console.error("--schedules takes a whole number from 1 on")
+  process.exit(2)
+}
+const kinds: ReadonlyArray<Simulation.Faults> = ["all", "planned", "crashes"]
+const given = kinds.find((kind) => kind === values.faults)
+if (values.faults !== undefined && given === undefined) {
+  console.error(`--faults takes one of ${kinds.join(", ")}`)
   process.exit(2)
 }
 const seeds = values.only === undefined
@@ -29,13 +35,13 @@ let violations = 0
 let records = 0
 let duplicates = 0
 for (const [i, seed] of seeds.entries()) {
-  const plannedOnly = values.planned || i % 3 === 0
-  const report = await Effect.runPromise(Simulation.run({ seed, plannedOnly }))
+  const faults = given ?? kinds[i % kinds.length]!
+  const report = await Effect.runPromise(Simulation.run({ seed, faults }))
   records += report.records
   duplicates += report.duplicates
   if (report.violations.length === 0 && !values.verbose) continue
   if (report.violations.length > 0) violations++
-  console.log(`seed ${seed}${plannedOnly ? " --planned" : ""}`)
+  console.log(`seed ${seed} --faults ${faults}`)
   for (const line of [...report.story, ...report.violations.slice(0, 10)]) console.log(`  ${line}`)
 }
 const seconds = (performance.now() - started) / 1000

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { freePorts } from "./freePort.ts"
+import { portsFrom } from "./ports.ts"
 import { guard } from "./guard.ts"
 import { findOnPath } from "./kafkaJars.ts"
 import { liveBrokers } from "./kafkaMetadata.ts"
@@ -36,8 +36,8 @@ export const startKafkaInDocker = async (
   const folder = await temporaryFolder("weft-kafka-")
   const settings = join(folder.path, "settings.env")
   await writeFile(settings, Object.entries(brokerSettings(options.nodes)).map(environmentLine).join(""))
-  const free = await freePorts(3)
-  const ports = options.port === undefined ? free : [0, 1, 2].map((index) => options.port! + index)
+  // The compose file names three ports, also where only one node starts.
+  const ports = await portsFrom(options.port, options.nodes, 3 - options.nodes)
   const ids = Array.from({ length: options.nodes }, (_, index) => index + 1)
   const env = {
     ...process.env,

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { freePorts } from "./freePort.ts"
+import { portsFrom } from "./ports.ts"
 import { kafkaJars } from "./kafkaJars.ts"
 import { liveBrokers } from "./kafkaMetadata.ts"
 import { brokerSettings, type KafkaNode, type KafkaServer } from "./kafkaServer.ts"
@@ -39,12 +39,12 @@ export const startKafkaInJvm = async (
   java: string,
   options: { readonly nodes: number; readonly port: number | undefined }
 ): Promise<KafkaServer> => {
+  const ports = await portsFrom(options.port, options.nodes, options.nodes)
   const classPath = join(await kafkaJars(), "*")
   const folder = await temporaryFolder("weft-kafka-")
-  const ports = await freePorts(options.nodes * 2)
   const all = Array.from({ length: options.nodes }, (_, index): NodePorts => ({
     id: index + 1,
-    port: options.port === undefined ? ports[index]! : options.port + index,
+    port: ports[index]!,
     controllerPort: ports[options.nodes + index]!
   }))
   const heap = options.nodes === 1 ? "-Xmx1g" : "-Xmx512m"

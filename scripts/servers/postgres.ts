@@ -6,7 +6,7 @@ import { execFile } from "node:child_process"
 import { chown, mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { freePort } from "./freePort.ts"
+import { portsFrom } from "./ports.ts"
 import { postgresBinaries } from "./postgresBinaries.ts"
 import { type ServerProcess, spawnServer } from "./serverProcess.ts"
 import { temporaryFolder } from "./temporaryFolder.ts"
@@ -59,6 +59,7 @@ const onServer = (url: string): Pick<PostgresServer, "url" | "createDatabase"> =
 })
 
 const startOurs = async (port: number | undefined): Promise<PostgresServer> => {
+  const [free] = await portsFrom(port, 1)
   const { initdb, postgres, user } = await postgresBinaries()
   const folder = await temporaryFolder("weft-postgres-")
   const data = join(folder.path, "data")
@@ -73,7 +74,6 @@ const startOurs = async (port: number | undefined): Promise<PostgresServer> => {
     await folder.remove()
   }
   try {
-    const free = port ?? (await freePort())
     await run(initdb, ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], {
       ...user
     })

@@ -9,8 +9,11 @@ export const waitUntil = async (options: {
   readonly timeoutMs: number
 }): Promise<void> => {
   const deadline = performance.now() + options.timeoutMs
-  while (!(await options.isReady().catch(() => false))) {
+  while (true) {
+    const isReady = await options.isReady().catch(() => false)
+    // Also after a yes, which may come from a stranger on the same port.
     options.giveUp()
+    if (isReady) return
     if (performance.now() > deadline) throw new Error(`${options.what}: not ready after ${options.timeoutMs} ms`)
     await sleep(50)
   }

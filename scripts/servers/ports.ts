@@ -11,16 +11,24 @@ const isFree = (port: number) =>
     server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
   })
 
-export const freePort = async (): Promise<number> => {
+/**
+ * As many ports as asked for, and `more` after them: free ones, of which the first follow each other from `first` on where that is
+ * given. Fails when one of those is taken.
+ */
+export const portsFrom = async (first: number | undefined, count: number, more = 0): Promise<ReadonlyArray<number>> => {
+  const ports = new Set<number>()
+  for (let index = 0; first !== undefined && index < count; index++) {
+    if (!(await isFree(first + index))) throw new Error(`port ${first + index} is taken`)
+    ports.add(first + index)
+  }
+  while (ports.size < count + more) ports.add(await freePort())
+  return [...ports]
+}
+
+const freePort = async (): Promise<number> => {
   for (let attempt = 0; attempt < 1000; attempt++) {
     const port = lowest + Math.floor(Math.random() * (highest - lowest))
     if (await isFree(port)) return port
   }
   throw new Error(`found no free port between ${lowest} and ${highest}`)
-}
-
-export const freePorts = async (count: number): Promise<Array<number>> => {
-  const ports = new Set<number>()
-  while (ports.size < count) ports.add(await freePort())
-  return [...ports]
 }

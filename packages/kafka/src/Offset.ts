@@ -5,6 +5,8 @@
  */
 import { ConsumerRecord } from "./ConsumerRecord.ts"
 import type { FetchedBatch } from "./FetchedBatch.ts"
+import { decode } from "./internal/offsetMetadata.ts"
+import type { OffsetRange } from "./internal/offsetRanges.ts"
 import type { Span } from "./internal/offsetTracker.ts"
 import type { TopicPartition } from "./TopicPartition.ts"
 
@@ -167,3 +169,12 @@ export class OffsetBatch {
     return this.offsets.length === 0
   }
 }
+
+/**
+ * What a commit's metadata tells of records beyond its offset: they are settled and will not be handed out again. Empty
+ * for metadata that is not Weft's.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const settledBeyond = (offset: bigint, metadata: string): ReadonlyArray<OffsetRange> => decode(offset, metadata)

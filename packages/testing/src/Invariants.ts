@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { settledBeyond } from "@weft/kafka/Offset"
 import type { CommitEntry } from "./MemoryCluster.ts"
 
 /**
@@ -86,6 +87,49 @@ export const commitsFollowProcessing = (
     }).slice(0, 1)
   )
 }
+
+/**
+ * The group's offset of a partition only ever rises: what an earlier owner sends too late must not reach it.
+ *
+ * @category contract
+ * @since 0.1.0
+ */
+export const commitsNeverGoBack = (commits: ReadonlyArray<CommitEntry>): ReadonlyArray<string> =>
+  [...byPartition(commits)].flatMap(([name, all]) =>
+    all.slice(1).flatMap((commit, i) => {
+      const before = all[i]!
+      return commit.offset >= before.offset
+        ? []
+        : [
+          `commit went back: ${name} from ${before.offset} (${before.memberId}) to ${commit.offset} (${commit.memberId})`
+        ]
+    })
+  )
+
+/**
+ * Nothing begins that a commit has already told to be settled, below its offset or in its metadata. Holds where no member
+ * is a zombie: one that was frozen, or expelled, goes on for a while with what it has.
+ *
+ * @category contract
+ * @since 0.1.0
+ */
+export const committedIsNotRepeated = (
+  processed: ReadonlyArray<Processing>,
+  commits: ReadonlyArray<CommitEntry>
+): ReadonlyArray<string> => {
+  const commitsOf = byPartition(commits)
+  return processed.flatMap((one) => {
+    const covered = (commitsOf.get(keyOf(one)) ?? []).find((commit) =>
+      commit.at < one.startedAt && (commit.offset > one.offset || isSettledBeyond(commit, one.offset))
+    )
+    return covered === undefined
+      ? []
+      : [`repeated: ${keyOf(one)}@${one.offset} began at ${one.startedAt} (${one.member}), committed at ${covered.at}`]
+  })
+}
+
+const isSettledBeyond = ({ metadata, offset }: CommitEntry, record: bigint): boolean =>
+  settledBeyond(offset, metadata).some((range) => range.start <= record && record < range.end)
 
 /**
  * Within a partition no record begins for the first time before the one ahead of it has ended.

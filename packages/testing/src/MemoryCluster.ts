@@ -57,8 +57,8 @@ export interface Options {
   readonly brokers?: number | undefined
   /**
    * How long each answer takes, in milliseconds: always the same, or drawn between two bounds. By default a millisecond
-   * for what a consumer does on its own (join, sync, heartbeat, fetch), and no time for what it is asked to do (commit,
-   * send, look-ups): so `TestClock.adjust` runs all that goes on in its order, and a test that commits need not move the
+   * for what a consumer does on its own (join, sync, fetch), and no time for what it is asked to do (commit, send,
+   * look-ups) or what is only a wait: so `TestClock.adjust` runs all that goes on in its order, and a test that commits need not move the
    * clock to get its answer.
    */
   readonly latencyMs?: number | readonly [min: number, max: number] | undefined

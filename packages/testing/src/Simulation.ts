@@ -22,13 +22,24 @@ import * as Invariants from "./Invariants.ts"
 import * as MemoryCluster from "./MemoryCluster.ts"
 
 /**
+ * What may go wrong.
+ *
+ * - `planned`: members come and go, settings change; then nothing may be processed twice.
+ * - `crashes`: clients die, too; what a commit has told to be settled may not be processed again.
+ * - `all`: also members that freeze or are expelled, brokers that are away, requests that fail or get lost.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Faults = "planned" | "crashes" | "all"
+
+/**
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly seed: string
-  /** Only what an operator plans: members come and go, settings change. Then nothing may be processed twice. */
-  readonly plannedOnly?: boolean | undefined
+  readonly faults?: Faults | undefined
   /** How many things happen. Default 12. */
   readonly steps?: number | undefined
 }
@@ -71,12 +82,13 @@ export const run = (options: Options): Effect.Effect<Report> =>
     Random.withSeed(options.seed)
   )
 
-const simulate = Effect.fnUntraced(function*({ plannedOnly = false, seed, steps = 12 }: Options) {
+const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 }: Options) {
   const cluster = yield* MemoryCluster.MemoryCluster
   const partitions = yield* between(1, 6)
   const slowest = yield* between(5, 400)
   const maxPollRecords = yield* between(1, 30)
-  const concurrent = (yield* Random.next) < 0.5
+  const reading = yield* Random.choice(["merged", "partitions", "unordered"] as const)
+  const queueMaxRecords = yield* between(1, 200)
   const story: Array<string> = []
   const processed: Array<Invariants.Processing> = []
   const members: Array<Member> = []
@@ -92,6 +104,7 @@ const simulate = Effect.fnUntraced(function*({ plannedOnly = false, seed, steps 
       heartbeatIntervalMs: 1_000,
       maxPollIntervalMs: 60_000,
       fetchMaxWaitMs: 100,
+      queueMaxRecords,
       ...overrides
     })
 
@@ -122,13 +135,17 @@ const simulate = Effect.fnUntraced(function*({ plannedOnly = false, seed, steps 
       subscription: Subscription.topics(topic),
       settings: settings({ clientId: name })
     }).pipe(Scope.provide(scope))
-    const records = concurrent
+    const records = reading === "partitions"
       ? Stream.flatMap(
         consumer.partitionedStream(),
         ([, records]) => Stream.mapEffect(records, process(name)),
         { concurrency: "unbounded" }
       )
-      : Stream.mapEffect(consumer.stream(), process(name))
+      : Stream.mapEffect(
+        consumer.stream(),
+        process(name),
+        reading === "unordered" ? { concurrency: 8, unordered: true } : undefined
+      )
     yield* Effect.forkIn(Effect.ignore(Stream.runDrain(records)), scope)
     members.push({ name, scope, consumer })
     return name
@@ -171,8 +188,10 @@ const simulate = Effect.fnUntraced(function*({ plannedOnly = false, seed, steps 
       })
     ]
   ]
+  const crashes: typeof planned = [
+    ["crash", 2, Effect.flatMap(target, (one) => fault(FaultPlan.crash(one), `client ${one.index}`))]
+  ]
   const hard: typeof planned = [
-    ["crash", 1, Effect.flatMap(target, (one) => fault(FaultPlan.crash(one), `client ${one.index}`))],
     ["expire", 1, Effect.flatMap(target, (one) => fault(FaultPlan.expireSession(one), `session ${one.index}`))],
     [
       "freeze",
@@ -215,9 +234,13 @@ const simulate = Effect.fnUntraced(function*({ plannedOnly = false, seed, steps 
       })
     ]
   ]
-  const actions = plannedOnly ? planned : [...planned, ...hard]
+  const actions = faults === "planned"
+    ? planned
+    : faults === "crashes"
+    ? [...planned, ...crashes]
+    : [...planned, ...crashes, ...hard]
 
-  story.push(`${partitions} partitions, handlers up to ${slowest} ms, ${concurrent ? "concurrent" : "merged"}`)
+  story.push(`${partitions} partitions, ${reading}, handlers up to ${slowest} ms, faults: ${faults}`)
   yield* produce()
   yield* join()
   for (let i = 0; i < steps; i++) {
@@ -259,9 +282,11 @@ const simulate = Effect.fnUntraced(function*({ plannedOnly = false, seed, steps 
     violations: [
       ...Invariants.nothingLost(log, processed),
       ...Invariants.commitsFollowProcessing(log, processed, commits),
-      ...(plannedOnly ? Invariants.orderPerPartition(processed) : []),
+      ...Invariants.commitsNeverGoBack(commits),
+      ...(faults !== "all" ? Invariants.committedIsNotRepeated(processed, commits) : []),
+      ...(faults === "planned" && reading !== "unordered" ? Invariants.orderPerPartition(processed) : []),
       ...open,
-      ...(plannedOnly && duplicates > 0 ? [`${duplicates} duplicates after planned changes`] : [])
+      ...(faults === "planned" && duplicates > 0 ? [`${duplicates} duplicates after planned changes`] : [])
     ]
   }
   return report

@@ -11,7 +11,7 @@ describe("Simulation", () => {
       Effect.forEach(
         seeds("faults", 20),
         (seed) =>
-          Effect.map(Simulation.run({ seed }), ({ story, violations }) =>
+          Effect.map(Simulation.run({ seed, faults: "all" }), ({ story, violations }) =>
             assert.deepStrictEqual(violations, [], [seed, ...story].join("\n")))
       ),
     60_000
@@ -23,7 +23,19 @@ describe("Simulation", () => {
       Effect.forEach(
         seeds("planned", 20),
         (seed) =>
-          Effect.map(Simulation.run({ seed, plannedOnly: true }), ({ story, violations }) =>
+          Effect.map(Simulation.run({ seed, faults: "planned" }), ({ story, violations }) =>
+            assert.deepStrictEqual(violations, [], [seed, ...story].join("\n")))
+      ),
+    60_000
+  )
+
+  it.live(
+    "what a commit told to be settled is not repeated after a crash",
+    () =>
+      Effect.forEach(
+        seeds("crashes", 20),
+        (seed) =>
+          Effect.map(Simulation.run({ seed, faults: "crashes" }), ({ story, violations }) =>
             assert.deepStrictEqual(violations, [], [seed, ...story].join("\n")))
       ),
     60_000

@@ -77,7 +77,7 @@ export class AssignedPartition implements BatchOwner {
     this.position = offset
     this.settledBeyond = settledBeyond
     this.changes = this.committedChanges = 0
-    if (this.state === "starting") this.state = "active"
+    if (this.state === "starting") this.state = this.gate.isOpen() ? "active" : "draining"
   }
 
   isLive(epoch: number): boolean {
@@ -140,16 +140,17 @@ export class AssignedPartition implements BatchOwner {
     return true
   }
 
+  /** A partition that has not started yet will do so as one that drains. */
   drain(): void {
-    if (this.state !== "active") return
-    this.state = "draining"
+    if (this.state === "ended") return
+    if (this.state === "active") this.state = "draining"
     this.gate.closeUnsafe()
   }
 
   /** The partition stays: it goes on where it stopped. */
   undrain(): void {
-    if (this.state !== "draining") return
-    this.state = "active"
+    if (this.state === "ended") return
+    if (this.state === "draining") this.state = "active"
     this.gate.openUnsafe()
     if (this.isReadable) this.wake()
   }

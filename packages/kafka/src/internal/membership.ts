@@ -49,7 +49,8 @@ export const join = Effect.fnUntraced(function*(
       const missing: Array<AssignedPartition> = []
       for (const { metadata, offset, partition, topic } of committed) {
         const assigned = state.find({ topic, partition })
-        if (assigned === undefined || assigned.state === "ended") continue
+        // Another assignment of the same partition may have started meanwhile.
+        if (assigned === undefined || !partitions.includes(assigned) || assigned.state !== "starting") continue
         if (offset === undefined) missing.push(assigned)
         else startAt(transport, assigned, offset, "committed", decode(offset, metadata))
       }
@@ -112,16 +113,16 @@ export const join = Effect.fnUntraced(function*(
       for (const partition of kept) partition.undrain()
       // What the last commit of the old generation did not get to.
       state.committer.onSettled(0)
-      const waiting = [...added, ...kept.filter((partition) => partition.state === "starting")]
       const transport = state.transport
       if (transport !== undefined) {
-        if (waiting.length > 0) fork(startNew(transport, waiting))
+        if (added.length > 0) fork(startNew(transport, added))
         const paused = kept.filter((partition) =>
           partition.pausedByUser || partition.pausedByBackPressure || partition.halted
         )
         if (paused.length > 0) transport.pause(paused.map((partition) => partition.topicPartition))
       }
       fork(hooks.onAssigned(partitions))
+      // One that has not started yet is started by its own look-up.
       return kept.filter((partition) => partition.state === "active").map((partition) => ({
         topic: partition.topicPartition.topic,
         partition: partition.topicPartition.partition,

@@ -49,6 +49,8 @@ export interface FetchSession {
   readonly round: () => number
   readonly hasBytes: (minBytes: number) => boolean
   readonly read: (limits: FetchLimits) => ReadonlyArray<FetchedPart>
+  /** An answer was lost: what it brought is read again. */
+  readonly readAgain: () => void
   /** Whether a part may still be handed over; moves the position on. */
   readonly accept: (part: FetchedPart) => boolean
 }
@@ -192,7 +194,7 @@ export const make = (options: {
       let left = maxBytes
       const turn = Array.from(ready)
       for (const slot of turn) {
-        if (left <= 0) break
+        const isFirst = left === maxBytes
         ready.delete(slot)
         const { epoch, it, partition, position } = slot
         if (position === undefined) continue
@@ -201,14 +203,19 @@ export const make = (options: {
           continue
         }
         if (!reaches(slot, partition)) continue
-        const fetched = Log.fetch(partition.log, position, Math.min(left, maxPartitionBytes), left === maxBytes)
+        const fetched = Log.fetch(partition.log, position, Math.min(left, maxPartitionBytes), isFirst)
         if (fetched._tag === "OutOfRange") {
           parts.push({ _tag: "OutOfRange", slot, epoch, position })
           continue
         }
         const { bytes, highWatermark, leaderEpoch, nextOffset, records } = fetched
         if (nextOffset < highWatermark) ready.add(slot)
-        if (nextOffset === position) continue
+        if (nextOffset === position) {
+          if (position === highWatermark) continue
+          // The fetch is full. Those that are left must be the first of the next one, before what was read now.
+          for (const served of parts) if (ready.delete(served.slot)) ready.add(served.slot)
+          break
+        }
         left -= bytes
         const batch = FetchedBatch.fromRecords({
           topic: it.topic,
@@ -221,6 +228,9 @@ export const make = (options: {
         parts.push({ _tag: "Batch", slot, epoch, batch })
       }
       return parts
+    },
+    readAgain: () => {
+      for (const slot of slots.values()) enqueue(slot)
     },
     accept: (part) => {
       const { slot } = part

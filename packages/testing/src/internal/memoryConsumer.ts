@@ -117,12 +117,13 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
   const call = <A>(
     kind: Parameters<Network.Network["request"]>[1],
     broker: () => number,
-    body: Effect.Effect<A, Network.RequestFailed>
+    body: Effect.Effect<A, Network.RequestFailed>,
+    waited?: (answer: A) => boolean
   ): Effect.Effect<A, Network.RequestFailed> =>
     Effect.suspend(() =>
       dead
-        ? Effect.fail(new Network.RequestFailed({ code: "NETWORK_EXCEPTION" }))
-        : network.request(client, kind, broker, body)
+        ? Effect.fail(new Network.RequestFailed({ code: "CLOSED" }))
+        : network.request(client, kind, broker, body, waited)
     )
 
   /** A request to the coordinator; a connection that breaks is one more way to be refused. */
@@ -263,16 +264,27 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
 
   const limits = { maxBytes: settings.fetchMaxBytes, maxPartitionBytes: settings.maxPartitionFetchBytes }
 
-  /** A fetch as the broker sees it: it waits for enough bytes, and for no longer than it was told. */
+  const maxWaitMs = Math.max(1, settings.fetchMaxWaitMs)
+
+  /**
+   * A fetch as the broker sees it: it waits for enough bytes, and for no longer than it was told. One that finds nothing
+   * ends at a multiple of its wait, so that idle members wake together: fewer moments for the clock to stop at.
+   */
   const poll = Effect.gen(function*() {
-    const deadline = timers.now() + settings.fetchMaxWaitMs
+    const deadline = timers.now() + maxWaitMs
+    const quietDeadline = deadline - deadline % maxWaitMs
     const round = session.round()
-    while (!session.hasBytes(settings.fetchMinBytes) && timers.now() < deadline) {
-      yield* fetchSignal.wait(deadline)
+    while (!session.hasBytes(settings.fetchMinBytes)) {
+      const until = settings.fetchMinBytes > 1 && session.hasBytes(1) ? deadline : quietDeadline
+      if (timers.now() >= until) break
+      yield* fetchSignal.wait(until)
       if (session.round() !== round) return undefined
     }
     return session.read(limits)
   })
+
+  const isEmpty = (parts: ReadonlyArray<FetchSession.FetchedPart> | undefined): boolean =>
+    parts === undefined || parts.length === 0
 
   const handOver = (part: FetchSession.FetchedPart): void => {
     if (!session.accept(part)) return
@@ -292,7 +304,7 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
         yield* fetchSignal.wait()
         continue
       }
-      const answer = yield* Effect.result(call("fetch", () => World.anyBroker(world), poll))
+      const answer = yield* Effect.result(call("fetch", () => World.anyBroker(world), poll, isEmpty))
       if (Result.isSuccess(answer)) {
         failures = 0
         if (answer.success === undefined) continue
@@ -302,6 +314,7 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
         yield* Effect.yieldNow
         continue
       }
+      session.readAgain()
       const { code } = answer.failure
       if (!Codes.isRetriable(code)) return yield* Codes.adminError("fetch", code, String(held[0] ?? ""))
       yield* timers.sleep(World.backoffMs(backoff, failures++))

@@ -4,6 +4,7 @@
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type { Fault, RequestKind, Target } from "../FaultPlan.ts"
@@ -57,19 +58,23 @@ export interface Network {
   readonly disarm: () => void
   readonly isAway: (broker: number) => boolean
   readonly setAway: (broker: number, away: boolean) => void
-  /** Carries out a request on a broker (-1: none is known). Nothing comes back while the client is frozen. */
+  /**
+   * Carries out a request on a broker (-1: none is known). Nothing comes back while the client is frozen. An answer that
+   * `waited` took its time at the broker, so that by default its way back takes none.
+   */
   readonly request: <A>(
     client: Client,
     kind: RequestKind,
     broker: () => number,
-    body: Effect.Effect<A, RequestFailed>
+    body: Effect.Effect<A, RequestFailed>,
+    waited?: (answer: A) => boolean
   ) => Effect.Effect<A, RequestFailed>
   /** A request whose answer nobody waits for. A frozen client sends none. */
   readonly tell: (client: Client, kind: RequestKind, broker: () => number, body: () => void) => void
 }
 
-/** What goes on without being asked for. It always takes time, so that it runs in the order of the clock. */
-const background: ReadonlySet<RequestKind> = new Set(["join", "sync", "heartbeat", "fetch"])
+/** What goes on without being asked for takes a moment, so that it runs in the order of the clock. */
+const background: ReadonlySet<RequestKind> = new Set(["join", "sync", "fetch"])
 
 const matches = (client: Client, target: Target): boolean =>
   (target.groupId === undefined || target.groupId === client.groupId) &&
@@ -114,7 +119,8 @@ export const make = Effect.fnUntraced(function*(options: NetworkOptions, timers:
     kind: RequestKind,
     fault: RequestRule["fault"] | undefined,
     broker: () => number,
-    body: Effect.Effect<A, RequestFailed>
+    body: Effect.Effect<A, RequestFailed>,
+    waited: ((answer: A) => boolean) | undefined
   ) {
     yield* client.awake.await
     const answer = yield* Effect.exit(Effect.suspend((): Effect.Effect<A, RequestFailed> => {
@@ -124,7 +130,8 @@ export const make = Effect.fnUntraced(function*(options: NetworkOptions, timers:
       if (fault?._tag === "Fail") return Effect.fail(new RequestFailed({ code: fault.code }))
       return fault?._tag === "Repeat" ? Effect.andThen(body, body) : body
     }))
-    yield* timers.sleep(latency(kind) + (fault?._tag === "Delay" ? fault.ms : 0))
+    const isBack = options.latencyMs === undefined && Exit.isSuccess(answer) && waited?.(answer.value) === true
+    yield* timers.sleep((isBack ? 0 : latency(kind)) + (fault?._tag === "Delay" ? fault.ms : 0))
     yield* client.awake.await
     return yield* (fault?._tag === "LostAnswer" ? broken : answer)
   })
@@ -143,10 +150,10 @@ export const make = Effect.fnUntraced(function*(options: NetworkOptions, timers:
       if (isAway) away.add(broker)
       else away.delete(broker)
     },
-    request: (client, kind, broker, body) =>
+    request: (client, kind, broker, body, waited) =>
       Effect.suspend(() => {
         const fault = rules.length === 0 ? undefined : takeFault(client, kind)
-        return send(client, kind, fault, broker, body)
+        return send(client, kind, fault, broker, body, waited)
       }),
     tell: (client, kind, broker, body) => {
       if (!client.awake.isOpen() || away.has(broker())) return

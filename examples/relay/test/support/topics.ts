@@ -1,0 +1,95 @@
+/** Fills the relay's input and reads its output, with a client of its own. */
+import { type Admin, Kafka, logLevel, type Message } from "kafkajs"
+import { brokers, freshGroup } from "../../../../test-support/servers.ts"
+import type { Relayed } from "./verdict.ts"
+
+export const client = (): Kafka => new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
+
+export const withAdmin = async <A>(use: (admin: Admin) => Promise<A>): Promise<A> => {
+  const admin = client().admin()
+  await admin.connect()
+  try {
+    return await use(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** kafkajs groups the messages of one send in quadratic time: small sends are the fast ones. */
+const recordsPerSend = 2_000
+
+/** Writes the messages, each to the partition that it names. */
+export const fill = async (topic: string, messages: ReadonlyArray<Message>): Promise<void> => {
+  const producer = client().producer()
+  await producer.connect()
+  for (let from = 0; from < messages.length; from += recordsPerSend) {
+    await producer.send({ topic, acks: -1, messages: messages.slice(from, from + recordsPerSend) })
+  }
+  await producer.disconnect()
+}
+
+export interface Stored {
+  readonly partition: number
+  readonly offset: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** How many records the topic has had. */
+export const endOf = (topic: string): Promise<number> =>
+  withAdmin(async (admin) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0))
+
+/** Every record of the topic, up to its end as it is now. */
+export const readAll = async (topic: string): Promise<ReadonlyArray<Stored>> => {
+  const expected = await endOf(topic)
+  if (expected === 0) return []
+  const records: Array<Stored> = []
+  const consumer = client().consumer({ groupId: freshGroup("read-back"), maxWaitTimeInMs: 100 })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await new Promise<void>((resolve, reject) => {
+    consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch }) => {
+        for (const { headers, key, offset, value } of batch.messages) {
+          records.push({
+            partition: batch.partition,
+            offset: Number(offset),
+            key,
+            value,
+            headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, text]) => [name, String(text)]))
+          })
+        }
+        if (records.length >= expected) resolve()
+      }
+    }).catch(reject)
+  })
+  await consumer.disconnect()
+  return records
+}
+
+export const asRelayed = (records: ReadonlyArray<Stored>): ReadonlyArray<Relayed> =>
+  records.map(({ headers, key, offset, partition }) => ({
+    sourcePartition: Number(headers["source-partition"]),
+    sourceOffset: Number(headers["source-offset"]),
+    key: key?.toString() ?? null,
+    member: headers["member"] ?? "",
+    partition,
+    offset
+  }))
+
+/** Polls until it is so, or fails with what was awaited and whatever `explain` adds. */
+export const until = async (
+  what: string,
+  isSo: () => Promise<boolean>,
+  options: { readonly timeoutMs: number; readonly explain?: () => string }
+): Promise<void> => {
+  const deadline = performance.now() + options.timeoutMs
+  while (!(await isSo())) {
+    if (performance.now() > deadline) {
+      throw new Error(`waited for ${what} for ${options.timeoutMs} ms\n${options.explain?.() ?? ""}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}

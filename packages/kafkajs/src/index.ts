@@ -1,0 +1,1 @@
+export * as KafkaJs from "./KafkaJs.ts"

@@ -1,0 +1,171 @@
+/**
+ * Which partitions may be fetched, and from where. An answer counts only for the partition, assignment and position that
+ * it was asked for: whatever was fetched before a seek, a pause of the group, or under an old assignment is dropped, so no
+ * record comes twice or out of turn however late an answer is.
+ */
+import { keyOf, type PartitionOffset, type TopicPartition } from "@weft/kafka/TopicPartition"
+
+class Partition {
+  readonly topic: string
+  readonly partition: number
+  position = 0n
+  started = false
+  paused = false
+  /** Rises whenever what is under way no longer counts. */
+  version = 0
+  /** Not before this time, after an error of this partition alone. */
+  notBefore = 0
+  /** Since when it is held back: it may go on at any moment. */
+  heldBackSince: number
+  constructor(topic: string, partition: number, now: number) {
+    this.topic = topic
+    this.partition = partition
+    this.heldBackSince = now
+  }
+  get fetchable(): boolean {
+    return this.started && !this.paused
+  }
+}
+
+/** What a fetch was asked for. */
+export interface Ticket {
+  readonly topic: string
+  readonly partition: number
+  readonly position: bigint
+  readonly version: number
+}
+
+export interface FetchRound {
+  readonly tickets: ReadonlyArray<Ticket>
+  /** A partition of this broker was held back a moment ago: the broker should not be kept waiting for long. */
+  readonly brief: boolean
+}
+
+/** A pause that lasts longer than this is no longer expected to end at any moment. */
+const briefForMs = 1000
+
+export class FetchState {
+  private partitions = new Map<string, Partition>()
+
+  get size(): number {
+    return this.partitions.size
+  }
+
+  topics(): ReadonlySet<string> {
+    return new Set([...this.partitions.values()].map(({ topic }) => topic))
+  }
+
+  /** The partitions held from now on. Nothing is fetched until `keep` or `start` says from where; pauses of kept ones last. */
+  assign(partitions: ReadonlyArray<TopicPartition>, now: number): void {
+    const next = new Map<string, Partition>()
+    for (const { partition, topic } of partitions) {
+      const key = keyOf(topic, partition)
+      const one = this.partitions.get(key) ?? new Partition(topic, partition, now)
+      one.started = false
+      one.version++
+      one.heldBackSince = now
+      next.set(key, one)
+    }
+    this.partitions = next
+  }
+
+  /** Nothing is fetched until the next assignment, and what is under way no longer counts. */
+  hold(): void {
+    for (const one of this.partitions.values()) {
+      one.started = false
+      one.version++
+    }
+  }
+
+  /** Lost: a partition that comes back does so as a new one. */
+  clear(): void {
+    this.partitions = new Map()
+  }
+
+  /** Goes on from there, unless paused. */
+  keep(positions: ReadonlyArray<PartitionOffset>): void {
+    for (const { offset, partition, topic } of positions) {
+      const one = this.partitions.get(keyOf(topic, partition))
+      if (one === undefined) continue
+      one.position = offset
+      one.started = true
+      one.version++
+      one.notBefore = 0
+    }
+  }
+
+  start(positions: ReadonlyArray<PartitionOffset>): void {
+    this.keep(positions)
+    for (const { partition, topic } of positions) {
+      const one = this.partitions.get(keyOf(topic, partition))
+      if (one !== undefined) one.paused = false
+    }
+  }
+
+  pause(partitions: ReadonlyArray<TopicPartition>, now: number): void {
+    for (const { partition, topic } of partitions) {
+      const one = this.partitions.get(keyOf(topic, partition))
+      if (one === undefined || one.paused) continue
+      one.paused = true
+      one.heldBackSince = now
+    }
+  }
+
+  resume(partitions: ReadonlyArray<TopicPartition>): void {
+    for (const { partition, topic } of partitions) {
+      const one = this.partitions.get(keyOf(topic, partition))
+      if (one !== undefined) one.paused = false
+    }
+  }
+
+  /**
+   * What to ask each broker for; partitions without a leader come under `undefined`. `wakeAt` is when a partition that
+   * waits out an error may be asked for again.
+   */
+  rounds(
+    leaderOf: (topic: string, partition: number) => number | undefined,
+    now: number
+  ): { readonly byLeader: ReadonlyMap<number | undefined, FetchRound>; readonly wakeAt: number | undefined } {
+    const byLeader = new Map<number | undefined, { readonly tickets: Array<Ticket>; brief: boolean }>()
+    let wakeAt: number | undefined
+    for (const one of this.partitions.values()) {
+      const { notBefore, partition, position, topic, version } = one
+      if (one.fetchable && notBefore > now) {
+        wakeAt = Math.min(wakeAt ?? notBefore, notBefore)
+        continue
+      }
+      const leader = leaderOf(topic, partition)
+      const round = byLeader.get(leader) ?? { tickets: [], brief: false }
+      byLeader.set(leader, round)
+      if (one.fetchable) round.tickets.push({ topic, partition, position, version })
+      else if (now - one.heldBackSince < briefForMs) round.brief = true
+    }
+    for (const [leader, { tickets }] of byLeader) if (tickets.length === 0) byLeader.delete(leader)
+    return { byLeader, wakeAt }
+  }
+
+  /** Nothing has changed since the ticket was written, nor has another broker answered for the same position. */
+  isCurrent(ticket: Ticket): boolean {
+    const one = this.partitions.get(keyOf(ticket.topic, ticket.partition))
+    return one !== undefined && one.version === ticket.version && one.position === ticket.position
+  }
+
+  /** The next fetch goes on from there. One batch that was under way when a pause came still counts. */
+  advance(ticket: Ticket, nextOffset: bigint): void {
+    const one = this.partitions.get(keyOf(ticket.topic, ticket.partition))
+    if (one !== undefined) one.position = nextOffset
+  }
+
+  /** Out of range: nothing more until `start`. */
+  halt(ticket: Ticket): void {
+    const one = this.partitions.get(keyOf(ticket.topic, ticket.partition))
+    if (one === undefined) return
+    one.started = false
+    one.version++
+  }
+
+  backOff(ticket: Ticket, until: number): void {
+    const one = this.partitions.get(keyOf(ticket.topic, ticket.partition))
+    if (one !== undefined) one.notBefore = until
+  }
+}

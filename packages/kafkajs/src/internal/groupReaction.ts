@@ -1,0 +1,47 @@
+/** What a member does when the coordinator, or the way to it, fails a request of the group protocol. */
+import { codes } from "./errorCodes.ts"
+import type { Failure } from "./errorMap.ts"
+
+export type GroupReaction =
+  /** The group rebalances: join again, as the same member. */
+  | "rejoin"
+  /** The membership is gone, with its partitions; the coordinator may still know the member. */
+  | "lost"
+  /** The membership is gone, and the member id with it. */
+  | "forgotten"
+  /** Another broker is the coordinator now, or this one does not answer: look for it, and ask again. */
+  | "elsewhere"
+  /** The same request, a little later. */
+  | "later"
+  /** Nothing that waiting mends. */
+  | "fail"
+
+export const groupReaction = (failure: Failure): GroupReaction => {
+  switch (failure._tag) {
+    case "Connection":
+      return "elsewhere"
+    case "Authentication":
+    case "Unsupported":
+    case "Other":
+      return "fail"
+    case "Protocol":
+      switch (failure.code.code) {
+        case codes.rebalanceInProgress:
+          return "rejoin"
+        case codes.illegalGeneration:
+          return "lost"
+        case codes.unknownMemberId:
+        case codes.fencedInstanceId:
+          return "forgotten"
+        case codes.coordinatorNotAvailable:
+        case codes.notCoordinator:
+          return "elsewhere"
+        case codes.coordinatorLoadInProgress:
+        case codes.requestTimedOut:
+        case codes.networkException:
+          return "later"
+        default:
+          return "fail"
+      }
+  }
+}

@@ -1,0 +1,388 @@
+/**
+ * The one place that relies on kafkajs's inside. Its cluster (connections, TLS, SASL, metadata, the encoding of requests)
+ * is what this transport is built on; its consumer and producer are not, for what they do to offsets, retries and
+ * rebalances. kafkajs has had no release since 2.2.4, and any other version is refused.
+ */
+import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
+import { createRequire } from "node:module"
+import type { Socket } from "node:net"
+import { Reader, type Writer } from "./wire.ts"
+
+/** The only version whose inside is known. */
+export const kafkajsVersion = "2.2.4"
+
+export const installedVersion = (): string => {
+  const { version } = createRequire(import.meta.url)("kafkajs/package.json") as { readonly version: string }
+  return version
+}
+
+export interface PartitionMetadata {
+  readonly partitionErrorCode: number
+  readonly partitionId: number
+  readonly leader: number
+  readonly replicas: ReadonlyArray<number>
+  readonly isr: ReadonlyArray<number>
+}
+
+export interface TopicMetadata {
+  readonly topicErrorCode: number
+  readonly topic: string
+  readonly isInternal: boolean
+  readonly partitionMetadata: ReadonlyArray<PartitionMetadata>
+}
+
+export interface ClusterMetadata {
+  readonly brokers: ReadonlyArray<{ readonly nodeId: number; readonly host: string; readonly port: number }>
+  readonly clusterId: string
+  readonly controllerId: number
+  readonly topicMetadata: ReadonlyArray<TopicMetadata>
+}
+
+interface PartitionResult {
+  readonly partition: number
+  readonly errorCode: number
+}
+
+export interface TopicResults<A> {
+  readonly topic: string
+  readonly partitions: ReadonlyArray<PartitionResult & A>
+}
+
+/** What each record of a record batch shares with the others. */
+export interface BatchContext {
+  readonly firstOffset: string
+  readonly lastOffsetDelta: number
+  readonly partitionLeaderEpoch: number
+  readonly producerId: string
+  readonly inTransaction: boolean
+  /** 0 create time, 1 log append time. */
+  readonly timestampType: number
+}
+
+/** A record as kafkajs decodes it. */
+export interface Message {
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers?: Readonly<Record<string, Buffer | null | ReadonlyArray<Buffer | null>>>
+  readonly isControlRecord?: boolean
+  /** Absent in the message formats before 2. */
+  readonly batchContext?: BatchContext
+}
+
+export interface FetchedPartition extends PartitionResult {
+  readonly highWatermark: string
+  readonly lastStableOffset?: string
+  readonly abortedTransactions?: ReadonlyArray<{ readonly producerId: string; readonly firstOffset: string }>
+  readonly messages: ReadonlyArray<Message>
+}
+
+export interface GroupMember {
+  readonly memberId: string
+  readonly memberMetadata: Buffer
+}
+
+interface Connection {
+  readonly requestQueue: {
+    readonly pending: ReadonlyArray<unknown>
+    scheduleCheckPendingRequests: () => void
+  }
+  readonly socket?: Socket
+  rejectRequests(error: Error): void
+  disconnect(): Promise<unknown>
+}
+
+interface ConnectionPool {
+  readonly pool: ReadonlyArray<Connection>
+  send(request: unknown): Promise<unknown>
+}
+
+/** One broker, and the requests that it answers. Parts that failed are in the answers, each with its error code. */
+export interface Broker {
+  readonly nodeId: number | string | null
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null
+  readonly connectionPool: ConnectionPool
+  isConnected(): boolean
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  metadata(topics: ReadonlyArray<string>): Promise<ClusterMetadata>
+  findGroupCoordinator(request: { readonly groupId: string; readonly coordinatorType: number }): Promise<{
+    readonly coordinator: { readonly nodeId: number; readonly host: string; readonly port: number }
+  }>
+  joinGroup(request: {
+    readonly groupId: string
+    readonly sessionTimeout: number
+    readonly rebalanceTimeout: number
+    readonly memberId: string
+    readonly groupProtocols: ReadonlyArray<{ readonly name: string; readonly metadata: Buffer }>
+  }): Promise<{
+    readonly errorCode: number
+    readonly generationId: number
+    readonly leaderId: string
+    readonly memberId: string
+    readonly groupProtocol: string
+    readonly members: ReadonlyArray<GroupMember>
+  }>
+  syncGroup(request: {
+    readonly groupId: string
+    readonly generationId: number
+    readonly memberId: string
+    readonly groupAssignment: ReadonlyArray<{ readonly memberId: string; readonly memberAssignment: Buffer }>
+  }): Promise<{ readonly memberAssignment: Buffer }>
+  heartbeat(request: {
+    readonly groupId: string
+    readonly groupGenerationId: number
+    readonly memberId: string
+  }): Promise<unknown>
+  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
+  fetch(request: {
+    readonly isolationLevel: number
+    readonly maxWaitTime: number
+    readonly minBytes: number
+    readonly maxBytes: number
+    readonly topics: ReadonlyArray<{
+      readonly topic: string
+      readonly partitions: ReadonlyArray<{
+        readonly partition: number
+        readonly fetchOffset: string
+        readonly maxBytes: number
+      }>
+    }>
+  }): Promise<{
+    readonly errorCode?: number
+    readonly responses: ReadonlyArray<{
+      readonly topicName: string
+      readonly partitions: ReadonlyArray<FetchedPartition>
+    }>
+  }>
+  listOffsets(request: {
+    readonly isolationLevel: number
+    readonly topics: ReadonlyArray<{
+      readonly topic: string
+      readonly partitions: ReadonlyArray<{ readonly partition: number; readonly timestamp: number }>
+    }>
+  }): Promise<{ readonly responses: ReadonlyArray<TopicResults<{ readonly offset: string }>> }>
+  offsetCommit(request: {
+    readonly groupId: string
+    readonly groupGenerationId: number
+    readonly memberId: string
+    readonly retentionTime: number
+    readonly topics: ReadonlyArray<{
+      readonly topic: string
+      readonly partitions: ReadonlyArray<
+        { readonly partition: number; readonly offset: string; readonly metadata: string }
+      >
+    }>
+  }): Promise<{ readonly responses: ReadonlyArray<TopicResults<unknown>> }>
+  /** No topics: all that the group has offsets of. */
+  offsetFetch(request: {
+    readonly groupId: string
+    readonly topics: ReadonlyArray<{
+      readonly topic: string
+      readonly partitions: ReadonlyArray<{ readonly partition: number }>
+    }>
+  }): Promise<{
+    readonly errorCode?: number
+    readonly responses: ReadonlyArray<TopicResults<{ readonly offset: string; readonly metadata: string | null }>>
+  }>
+  initProducerId(request: { readonly transactionTimeout: number }): Promise<{
+    readonly producerId: string
+    readonly producerEpoch: number
+  }>
+}
+
+export interface Cluster {
+  readonly targetTopics: Set<string>
+  readonly brokerPool: {
+    readonly metadata: ClusterMetadata | null
+    /** Any broker that answers; one of the bootstrap addresses where none is known yet. */
+    findConnectedBroker(): Promise<Broker>
+  }
+  connect(): Promise<void>
+  refreshMetadata(): Promise<void>
+  findBroker(node: { readonly nodeId: string }): Promise<Broker>
+}
+
+/** A cluster, and what kafkajs does not offer for it. */
+export interface OpenCluster {
+  readonly cluster: Cluster
+  /** A connection of its own: what waits there (a join) holds up nothing else. */
+  readonly dedicated: (node: { readonly nodeId: number; readonly host: string; readonly port: number }) => Promise<Dedicated>
+  /** Closes every connection now; what waits for an answer fails. */
+  readonly close: () => void
+}
+
+export interface Dedicated {
+  readonly broker: Broker
+  /** Now; what waits for an answer fails. */
+  readonly close: () => void
+}
+
+export interface ClusterOptions extends KafkaConfig {
+  readonly metadataMaxAge: number
+}
+
+interface PoolBuilder {
+  build: (destination?: { readonly host: string; readonly port: number }) => Promise<ConnectionPool>
+}
+
+interface InnerCluster extends Cluster {
+  readonly rootLogger: unknown
+  readonly connectionPoolBuilder: PoolBuilder
+  readonly brokerPool: Cluster["brokerPool"] & {
+    readonly versions: unknown
+    createBroker: (options: object) => Broker
+  }
+}
+
+type Lookup = (apiKey: number, definition: unknown) => (args: object) => { readonly response: { readonly parse: unknown } }
+
+const configOf = ({ metadataMaxAge: _, ...config }: ClusterOptions): KafkaConfig => ({
+  ...config,
+  // The lines of the level below are many for each request; they are not made at all.
+  logLevel: logLevel.INFO
+})
+
+const innerOf = (kafka: Kafka): Record<symbol, (options: object) => InnerCluster> & { readonly create: symbol } => {
+  const create = Object.getOwnPropertySymbols(kafka).find((symbol) =>
+    symbol.description === "private:Kafka:createCluster"
+  )
+  if (create === undefined) throw new Error(`kafkajs ${installedVersion()} has no cluster where 2.2.4 has it`)
+  return Object.assign(kafka as unknown as Record<symbol, (options: object) => InnerCluster>, { create })
+}
+
+export const openCluster = (options: ClusterOptions): OpenCluster => {
+  const inner = innerOf(new Kafka(configOf(options)))
+  const cluster = inner[inner.create]!({ metadataMaxAge: options.metadataMaxAge, allowAutoTopicCreation: false })
+  const connections = trackConnections(cluster)
+  const createBroker = cluster.brokerPool.createBroker
+  cluster.brokerPool.createBroker = (brokerOptions) => keepPartErrors(createBroker(brokerOptions))
+  return {
+    cluster,
+    dedicated: ({ host, nodeId, port }) =>
+      cluster.connectionPoolBuilder.build({ host, port }).then((connectionPool) => {
+        const broker = cluster.brokerPool.createBroker({
+          connectionPool,
+          logger: cluster.rootLogger,
+          versions: cluster.brokerPool.versions,
+          nodeId
+        })
+        const close = () => {
+          for (const connection of connectionPool.pool) {
+            connections.delete(connection)
+            closeConnection(connection)
+          }
+        }
+        return broker.connect().then(() => ({ broker, close }), (error: unknown) => {
+          close()
+          throw error
+        })
+      }),
+    close: () => connections.forEach(closeConnection)
+  }
+}
+
+/** kafkajs's own admin client, for the requests that it makes well. */
+export const openAdmin = (options: ClusterOptions): { readonly admin: Admin; readonly close: () => void } => {
+  const kafka = new Kafka(configOf(options))
+  const inner = innerOf(kafka)
+  const create = inner[inner.create]!
+  let connections: ReadonlySet<Connection> = new Set()
+  inner[inner.create] = (clusterOptions) => {
+    const cluster = create(clusterOptions)
+    connections = trackConnections(cluster)
+    return cluster
+  }
+  const admin = kafka.admin(options.retry === undefined ? {} : { retry: options.retry })
+  return { admin, close: () => connections.forEach(closeConnection) }
+}
+
+const closeConnection = (connection: Connection): void => {
+  connection.rejectRequests(new Error("the connection was closed"))
+  void connection.disconnect().finally(() => connection.socket?.destroy())
+}
+
+const trackConnections = (cluster: InnerCluster): Set<Connection> => {
+  const connections = new Set<Connection>()
+  const builder = cluster.connectionPoolBuilder
+  const build = builder.build
+  builder.build = (destination) =>
+    build(destination).then((pool) => {
+      for (const connection of pool.pool) {
+        connections.add(connection)
+        restQueue(connection)
+      }
+      return pool
+    })
+  return connections
+}
+
+/** kafkajs re-arms a timer of one millisecond for as long as a connection lives, with nothing to wait for. */
+const restQueue = ({ requestQueue }: Connection): void => {
+  const schedule = requestQueue.scheduleCheckPendingRequests
+  requestQueue.scheduleCheckPendingRequests = () => {
+    if (requestQueue.pending.length > 0) schedule.call(requestQueue)
+  }
+}
+
+/**
+ * Fetch, ListOffsets, Metadata, OffsetCommit, OffsetFetch: kafkajs throws the first part's error and the rest away.
+ * JoinGroup: it joins a second time by itself, and nobody learns as whom until that has ended.
+ */
+const inParts: ReadonlySet<number> = new Set([1, 2, 3, 8, 9, 11])
+
+const keepParts = (lookup: Lookup): Lookup => (apiKey, definition) => {
+  const make = lookup(apiKey, definition)
+  if (!inParts.has(apiKey)) return make
+  return (args) => {
+    const request = make(args)
+    return { ...request, response: { ...request.response, parse: (data: unknown) => Promise.resolve(data) } }
+  }
+}
+
+/** A broker looks its requests up anew each time it connects, hence an accessor. */
+const keepPartErrors = (broker: Broker): Broker => {
+  let lookup = keepParts((broker as unknown as { readonly lookupRequest: Lookup }).lookupRequest)
+  return Object.defineProperty(broker, "lookupRequest", {
+    get: () => lookup,
+    set: (value: Lookup) => {
+      lookup = keepParts(value)
+    }
+  })
+}
+
+/** A request of our own, on kafkajs's connection. */
+export interface WireRequest<A> {
+  readonly apiKey: number
+  readonly apiName: string
+  readonly maxVersion: number
+  readonly encode: (version: number) => Writer
+  readonly decode: (reader: Reader, version: number) => A
+  /** `false`: the broker sends none, and the answer is `undefined`. */
+  readonly expectResponse?: boolean
+}
+
+export const send = <A>(broker: Broker, request: WireRequest<A>): Promise<A | undefined> => {
+  const version = Math.min(request.maxVersion, broker.versions?.[request.apiKey]?.maxVersion ?? request.maxVersion)
+  const answer = broker.connectionPool.send({
+    request: {
+      apiKey: request.apiKey,
+      apiName: request.apiName,
+      apiVersion: version,
+      expectResponse: () => request.expectResponse !== false,
+      encode: () => {
+        const { buffer } = request.encode(version)
+        return Promise.resolve({ buf: buffer, buffer })
+      }
+    },
+    response: {
+      decode: (payload: Buffer) => Promise.resolve({ value: request.decode(new Reader(payload), version) }),
+      parse: (decoded: { readonly value: A }) => Promise.resolve(decoded.value)
+    }
+  }) as Promise<A | undefined>
+  return answer.catch((error: Error) => {
+    const rethrow = () => Promise.reject<A | undefined>(error)
+    return error.name === "KafkaJSConnectionClosedError" ? broker.disconnect().then(rethrow, rethrow) : rethrow()
+  })
+}

@@ -1,0 +1,171 @@
+/** Offsets as the cluster has them now: committed ones, and the ends of logs. */
+import { ConnectionError, type KafkaError, UnknownTopicError } from "@weft/kafka/KafkaError"
+import { keyOf, type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
+import type { CommittedOffset, OffsetSpec } from "@weft/kafka/Transport"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { attempt, type ClusterClient } from "./clusterClient.ts"
+import { askCoordinator } from "./coordinator.ts"
+import { codes } from "./errorCodes.ts"
+import { consumerError, type Failure, isRetriableFailure, protocolFailure } from "./errorMap.ts"
+import { groupReaction } from "./groupReaction.ts"
+import type { TopicResults } from "./inside.ts"
+
+/** How often something that is asked for without a deadline is asked again. */
+const retries = 5
+
+const again = (backoffMs: number) => Schedule.max([Schedule.spaced(backoffMs), Schedule.recurs(retries)])
+
+/** Partitions by topic, as requests want them. */
+export const grouped = <A extends { readonly topic: string }, B>(
+  all: ReadonlyArray<A>,
+  each: (one: A) => B
+): Array<{ readonly topic: string; readonly partitions: Array<B> }> => {
+  const topics = new Map<string, Array<B>>()
+  for (const one of all) {
+    const ofTopic = topics.get(one.topic)
+    if (ofTopic === undefined) topics.set(one.topic, [each(one)])
+    else ofTopic.push(each(one))
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
+}
+
+/** The first part that failed, of an answer in parts. */
+export const failedPart = (
+  responses: ReadonlyArray<TopicResults<unknown>>
+): { readonly topic: string; readonly partition: number; readonly failure: Failure } | undefined => {
+  for (const { partitions, topic } of responses) {
+    for (const { errorCode, partition } of partitions) {
+      if (errorCode !== 0) return { topic, partition, failure: protocolFailure(errorCode) }
+    }
+  }
+  return undefined
+}
+
+/** Of these partitions, or of all that the group has any for. */
+export const fetchCommitted = (
+  cluster: ClusterClient,
+  groupId: string,
+  partitions: ReadonlyArray<TopicPartition> | undefined,
+  backoffMs: number
+): Effect.Effect<ReadonlyArray<CommittedOffset>, KafkaError> => {
+  if (partitions?.length === 0) return Effect.succeed([])
+  const topics = grouped(partitions ?? [], ({ partition }) => ({ partition }))
+  return askCoordinator(cluster, groupId, (broker) => broker.offsetFetch({ groupId, topics })).pipe(
+    Effect.flatMap(({ errorCode = 0, responses }) => {
+      const failure = errorCode === 0 ? failedPart(responses)?.failure : protocolFailure(errorCode)
+      return failure === undefined ? Effect.succeed(responses) : Effect.fail(failure)
+    }),
+    Effect.retry({ while: isPassing, schedule: again(backoffMs) }),
+    Effect.mapError((failure) => consumerError(failure, { brokers: cluster.addresses, groupId })),
+    Effect.map((responses) =>
+      responses.flatMap(({ partitions, topic }) =>
+        partitions.map(({ metadata, offset, partition }): CommittedOffset => ({
+          topic,
+          partition,
+          offset: offset.startsWith("-") ? undefined : BigInt(offset),
+          metadata: metadata ?? ""
+        }))
+      )
+    )
+  )
+}
+
+const isPassing = (failure: Failure): boolean => {
+  const reaction = groupReaction(failure)
+  return reaction === "elsewhere" || reaction === "later"
+}
+
+/** Kafka's own timestamps that stand for the log's ends. */
+const timestampOf = (at: OffsetSpec): number => at === "earliest" ? -2 : at === "latest" ? -1 : at.timestamp
+
+/** In the order asked for. The end is the last stable offset where only committed records are read. */
+export const listOffsets = (
+  cluster: ClusterClient,
+  isolationLevel: 0 | 1,
+  partitions: ReadonlyArray<TopicPartition>,
+  at: OffsetSpec,
+  backoffMs: number
+): Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError> =>
+  Effect.gen(function*() {
+    if (partitions.length === 0) return []
+    for (const topic of new Set(partitions.map((one) => one.topic))) {
+      const { partitionMetadata } = yield* cluster.topic(topic)
+      const missing = partitions.find((one) =>
+        one.topic === topic && !partitionMetadata.some(({ partitionId }) => partitionId === one.partition)
+      )
+      if (missing !== undefined) return yield* new UnknownTopicError({ topic, partition: missing.partition })
+    }
+    const found = yield* askLeaders(cluster, isolationLevel, partitions, timestampOf(at)).pipe(
+      Effect.retry({ while: ({ failure }) => isRetriableFailure(failure), schedule: again(backoffMs) }),
+      Effect.mapError(({ failure, partition, topic }) =>
+        consumerError(failure, { brokers: cluster.addresses, topic, partition })
+      )
+    )
+    const offsets: Array<PartitionOffset> = []
+    const beyondTheEnd: Array<TopicPartition> = []
+    for (const { partition, topic } of partitions) {
+      const offset = found.get(keyOf(topic, partition))
+      if (offset === undefined) {
+        return yield* new ConnectionError({ brokers: cluster.addresses, cause: new Error("an incomplete answer") })
+      }
+      if (offset < 0n) beyondTheEnd.push(new TopicPartition(topic, partition))
+      offsets.push({ topic, partition, offset })
+    }
+    if (beyondTheEnd.length === 0 || at === "latest") return offsets
+    const ends = yield* listOffsets(cluster, isolationLevel, beyondTheEnd, "latest", backoffMs)
+    return offsets.map((one) =>
+      one.offset >= 0n ? one : ends.find((end) => end.topic === one.topic && end.partition === one.partition)!
+    )
+  })
+
+interface PartFailure {
+  readonly topic: string
+  readonly partition: number
+  readonly failure: Failure
+}
+
+const askLeaders = Effect.fnUntraced(function*(
+  cluster: ClusterClient,
+  isolationLevel: 0 | 1,
+  partitions: ReadonlyArray<TopicPartition>,
+  timestamp: number
+): Effect.fn.Return<ReadonlyMap<string, bigint>, PartFailure> {
+  const byLeader = new Map<number, Array<TopicPartition>>()
+  for (const one of partitions) {
+    const leader = cluster.leaderOf(one.topic, one.partition)
+    if (leader === undefined) {
+      yield* Effect.ignore(cluster.refresh)
+      return yield* Effect.fail({ ...one, failure: noLeader })
+    }
+    const ofLeader = byLeader.get(leader)
+    if (ofLeader === undefined) byLeader.set(leader, [one])
+    else ofLeader.push(one)
+  }
+  const found = new Map<string, bigint>()
+  const ask = (leader: number, wanted: ReadonlyArray<TopicPartition>) =>
+    cluster.broker(leader).pipe(
+      Effect.flatMap((broker) =>
+        attempt(() =>
+          broker.listOffsets({
+            isolationLevel,
+            topics: grouped(wanted, ({ partition }) => ({ partition, timestamp }))
+          })
+        )
+      ),
+      Effect.mapError((failure): PartFailure => ({ ...wanted[0]!, failure })),
+      Effect.flatMap(({ responses }) => {
+        const failed = failedPart(responses)
+        if (failed !== undefined) return Effect.fail(failed)
+        for (const { partitions, topic } of responses) {
+          for (const { offset, partition } of partitions) found.set(keyOf(topic, partition), BigInt(offset))
+        }
+        return Effect.void
+      }),
+      Effect.tapError(() => Effect.ignore(cluster.refresh))
+    )
+  yield* Effect.forEach(byLeader, ([leader, wanted]) => ask(leader, wanted), { concurrency: "unbounded", discard: true })
+  return found
+})
+
+const noLeader: Failure = protocolFailure(codes.leaderNotAvailable)

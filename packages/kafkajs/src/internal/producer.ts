@@ -1,0 +1,319 @@
+/**
+ * The producer, on kafkajs's connections but not on its producer: that one gives the records of a failed request's sequence
+ * numbers to the next records, and the broker then drops those in silence as repetitions.
+ */
+import { type KafkaError, ProduceError, UnknownTopicError } from "@weft/kafka/KafkaError"
+import { keyOf, type PartitionOffset } from "@weft/kafka/TopicPartition"
+import type { PartitionRecords, ProducerSettings, TransportProducer } from "@weft/kafka/Transport"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import { promisify } from "node:util"
+import { gzip } from "node:zlib"
+import { attempt, type ConnectionOptions, makeCluster } from "./clusterClient.ts"
+import { codes } from "./errorCodes.ts"
+import { classify, consumerError, type Failure, produceError, protocolFailure } from "./errorMap.ts"
+import { send } from "./inside.ts"
+import { type Batch, ProduceLane, type ProducerIdentity } from "./produceLane.ts"
+import { produceReaction } from "./produceReaction.ts"
+import { produceRequest } from "./produceRequest.ts"
+import { encodeBatch, encodeRecords } from "./recordBatch.ts"
+import type { ClientPlan } from "./settingsMap.ts"
+
+/** Requests under way to one broker; of one partition there is never more than one. */
+const requestsPerBroker = 5
+
+/** Partitions in one request. */
+const batchesPerRequest = 50
+
+/** How long what still waits may take when the producer closes. */
+const flushMs = 5000
+
+/** Of a producer that has no transactions, Kafka asks for it all the same. */
+const transactionTimeout = 60_000
+
+const compress = promisify(gzip)
+
+const withoutIdentity: ProducerIdentity = { producerId: -1n, producerEpoch: -1 }
+
+interface Sending {
+  readonly lane: ProduceLane
+  readonly batch: Batch
+}
+
+export const makeProducer = Effect.fnUntraced(function*(options: {
+  readonly connection: ConnectionOptions
+  readonly client: ClientPlan
+  readonly settings: ProducerSettings
+}): Effect.fn.Return<TransportProducer, KafkaError, Scope.Scope> {
+  const { client, connection, settings } = options
+  const clock = yield* Clock.Clock
+  const now = () => clock.currentTimeMillisUnsafe()
+  const cluster = yield* makeCluster(connection, client)
+  const lanes = new Map<string, ProduceLane>()
+  const wake = Latch.makeUnsafe(false)
+  const idle = Latch.makeUnsafe(true)
+  const inFlight = new Map<number, number>()
+  const admission = yield* Semaphore.make(1)
+  const identities = yield* Semaphore.make(1)
+  let shared: ProducerIdentity | undefined
+  let closed = false
+  let refreshing = false
+
+  const askForIdentity: Effect.Effect<ProducerIdentity, Failure> = Effect.map(
+    Effect.flatMap(cluster.anyBroker, (broker) => attempt(() => broker.initProducerId({ transactionTimeout }))),
+    ({ producerEpoch, producerId }) => ({ producerId: BigInt(producerId), producerEpoch })
+  )
+
+  /** One identity for all partitions, and another for one that had to give it up. */
+  const identify = (lane: ProduceLane): Effect.Effect<void, Failure> => {
+    if (!settings.enableIdempotence) return Effect.sync(() => {
+      lane.identity = withoutIdentity
+    })
+    const isNew = lane.identity === undefined && !known.has(lane)
+    const identity = isNew
+      ? identities.withPermit(Effect.suspend(() =>
+        shared === undefined
+          ? Effect.tap(askForIdentity, (one) =>
+            Effect.sync(() => {
+              shared = one
+            }))
+          : Effect.succeed(shared)
+      ))
+      : askForIdentity
+    return Effect.map(identity, (one) => {
+      known.add(lane)
+      lane.identity = one
+    })
+  }
+  const known = new Set<ProduceLane>()
+
+  const encode = Effect.fnUntraced(function*({ batch, lane }: Sending) {
+    if (batch.bytes !== undefined) return batch.bytes
+    if (lane.identity === undefined) yield* identify(lane)
+    const records = encodeRecords(batch.records, now())
+    const bytes = settings.compressionType === "gzip" ? yield* attempt(() => compress(records.bytes)) : records.bytes
+    batch.bytes = encodeBatch({ ...records, bytes }, {
+      compression: settings.compressionType,
+      ...lane.identity!,
+      baseSequence: settings.enableIdempotence ? batch.baseSequence : -1
+    })
+    return batch.bytes
+  })
+
+  const settle = (sending: Sending, failure: Failure, wasAmbiguous: boolean): void => {
+    const { batch, lane } = sending
+    const reaction = produceReaction(failure)
+    if (failure._tag === "Protocol" && reaction !== "again") batch.ambiguous = wasAmbiguous
+    const later = now() + client.retryBackoffMs
+    const isLate = now() >= batch.deadline
+    switch (reaction) {
+      case "written":
+        return lane.written(batch, undefined)
+      case "split":
+        if (lane.split(batch)) return
+        return lane.fail(batch, errorOf(lane, failure))
+      case "fail":
+        return lane.fail(batch, errorOf(lane, failure))
+      case "again":
+      case "elsewhere":
+        return isLate ? lane.fail(batch, errorOf(lane, failure)) : lane.again(later)
+      case "anew":
+        return isLate ? lane.fail(batch, errorOf(lane, failure)) : lane.anew(later)
+    }
+  }
+
+  const errorOf = ({ partition, topic }: ProduceLane, failure: Failure): KafkaError =>
+    produceError(failure, { brokers: cluster.addresses, topic, partition })
+
+  /** One request; every batch in it is settled one way or another when it ends. */
+  const request = (node: number, sendings: ReadonlyArray<Sending>): Effect.Effect<void> => {
+    const before = sendings.map(({ batch }) => batch.ambiguous)
+    return Effect.gen(function*() {
+      const broker = yield* cluster.broker(node)
+      const parts: Array<{ readonly topic: string; readonly partition: number; readonly batch: Buffer }> = []
+      for (const sending of sendings) {
+        const batch = yield* encode(sending)
+        parts.push({ topic: sending.lane.topic, partition: sending.lane.partition, batch })
+      }
+      for (const { batch } of sendings) batch.ambiguous = true
+      const answer = yield* attempt(() =>
+        send(broker, produceRequest({ acks: settings.acks, timeoutMs: settings.requestTimeoutMs, parts }))
+      )
+      let hasMoved = false
+      sendings.forEach((sending, i) => {
+        const { lane } = sending
+        if (answer === undefined) return lane.written(sending.batch, undefined)
+        const part = answer.find(({ partition, topic }) => topic === lane.topic && partition === lane.partition)
+        if (part?.errorCode === 0) return lane.written(sending.batch, part.baseOffset)
+        const failure = part === undefined ? noAnswer : protocolFailure(part.errorCode)
+        hasMoved ||= produceReaction(failure) === "elsewhere"
+        settle(sending, failure, before[i]!)
+      })
+      if (hasMoved) yield* Effect.ignore(cluster.refresh)
+    }).pipe(
+      Effect.catch((failure) =>
+        Effect.suspend(() => {
+          sendings.forEach((sending, i) => settle(sending, failure, before[i]!))
+          return Effect.logDebug("a produce request failed", failure.cause).pipe(
+            Effect.andThen(Effect.ignore(cluster.refresh))
+          )
+        })
+      ),
+      Effect.catchDefect((defect) =>
+        Effect.sync(() => sendings.forEach((sending, i) => settle(sending, classify(defect), before[i]!)))
+      ),
+      Effect.ensuring(Effect.sync(() => {
+        inFlight.set(node, (inFlight.get(node) ?? 1) - 1)
+        wake.openUnsafe()
+      }))
+    )
+  }
+
+  const fibers = yield* FiberSet.make<void>()
+
+  const lookForLeaders = Effect.ignore(cluster.refresh).pipe(
+    Effect.andThen(Effect.sleep(client.retryBackoffMs)),
+    Effect.ensuring(Effect.sync(() => {
+      refreshing = false
+      wake.openUnsafe()
+    }))
+  )
+
+  /** Whom to send what, now; and when to look again. */
+  const round = (): { readonly byLeader: Map<number, Array<ProduceLane>>; readonly wakeAt: number; readonly leaderless: boolean } => {
+    const at = now()
+    const byLeader = new Map<number, Array<ProduceLane>>()
+    let wakeAt = Infinity
+    let leaderless = false
+    let busy = false
+    for (const lane of lanes.values()) {
+      if (lane.isIdle) continue
+      busy = true
+      if (!lane.isReady(at)) {
+        if (lane.notBefore > at) wakeAt = Math.min(wakeAt, lane.notBefore)
+        continue
+      }
+      const leader = cluster.leaderOf(lane.topic, lane.partition)
+      if (leader === undefined) {
+        leaderless = true
+        const batch = lane.take()
+        if (at >= batch.deadline) lane.fail(batch, errorOf(lane, noLeader))
+        else lane.again(0)
+        continue
+      }
+      const ofLeader = byLeader.get(leader)
+      if (ofLeader === undefined) byLeader.set(leader, [lane])
+      else ofLeader.push(lane)
+    }
+    if (busy) idle.closeUnsafe()
+    else idle.openUnsafe()
+    return { byLeader, wakeAt, leaderless }
+  }
+
+  const loop = Effect.gen(function*() {
+    while (true) {
+      yield* wake.close
+      const { byLeader, leaderless, wakeAt } = round()
+      for (const [leader, ready] of byLeader) {
+        for (let at = 0; at < ready.length && (inFlight.get(leader) ?? 0) < requestsPerBroker; at += batchesPerRequest) {
+          const sendings = ready.slice(at, at + batchesPerRequest).map((lane) => ({ lane, batch: lane.take() }))
+          inFlight.set(leader, (inFlight.get(leader) ?? 0) + 1)
+          yield* FiberSet.run(fibers, request(leader, sendings))
+        }
+      }
+      if (leaderless && !refreshing) {
+        refreshing = true
+        yield* FiberSet.run(fibers, lookForLeaders)
+      }
+      yield* wakeAt === Infinity ? wake.await : Effect.timeoutOption(wake.await, Math.max(0, wakeAt - now()))
+    }
+  })
+
+  yield* Effect.addFinalizer(() =>
+    Effect.timeoutOption(idle.await, flushMs).pipe(
+      Effect.andThen(Effect.sync(() => {
+        closed = true
+        for (const lane of lanes.values()) lane.failAll(closedError(lane.topic, lane.partition))
+      }))
+    )
+  )
+  // Among the fibers that outlive the flush.
+  yield* FiberSet.run(fibers, loop)
+
+  const partitionCount = (topic: string): Effect.Effect<number, KafkaError> =>
+    Effect.andThen(cluster.connect, Effect.map(cluster.topic(topic), ({ partitionMetadata }) => partitionMetadata.length))
+
+  const check = Effect.fnUntraced(function*(parts: ReadonlyArray<PartitionRecords>) {
+    yield* cluster.connect
+    for (const { partition, topic } of parts) {
+      if (lanes.has(keyOf(topic, partition))) continue
+      if (partition < (yield* partitionCount(topic))) continue
+      // There may be more of them by now.
+      yield* Effect.mapError(cluster.refresh, (failure) => consumerError(failure, { brokers: cluster.addresses, topic }))
+      if (partition >= (yield* partitionCount(topic))) return yield* new UnknownTopicError({ topic, partition })
+    }
+  })
+
+  const laneOf = (topic: string, partition: number): ProduceLane => {
+    const key = keyOf(topic, partition)
+    const lane = lanes.get(key) ?? new ProduceLane(topic, partition)
+    lanes.set(key, lane)
+    return lane
+  }
+
+  const enqueue = ({ partition, records, topic }: PartitionRecords): Effect.Effect<bigint, KafkaError> => {
+    if (records.length === 0) return Effect.succeed(-1n)
+    if (closed) return Effect.fail(closedError(topic, partition))
+    const done = Deferred.makeUnsafe<bigint, KafkaError>()
+    const lane = laneOf(topic, partition)
+    const progress = lane.add({
+      records,
+      deadline: now() + settings.deliveryTimeoutMs,
+      onWritten: (baseOffset) => {
+        Deferred.doneUnsafe(done, Effect.succeed(baseOffset))
+      },
+      onFailed: (error) => {
+        Deferred.doneUnsafe(done, Effect.fail(error))
+      }
+    })
+    idle.closeUnsafe()
+    wake.openUnsafe()
+    return Effect.onInterrupt(Deferred.await(done), () => Effect.sync(() => lane.cancel(progress)))
+  }
+
+  return {
+    partitionCount,
+    send: (parts) =>
+      // Admitted one after the other, so that the order of calls is the order of records.
+      admission.withPermit(Effect.map(check(parts), () => parts.map(enqueue))).pipe(
+        // All are settled when the first failure is told: nothing of this call is written after that.
+        Effect.flatMap((written) => Effect.forEach(written, Effect.result, { concurrency: "unbounded" })),
+        Effect.flatMap((results) =>
+          Effect.forEach(results, (result, i): Effect.Effect<PartitionOffset, KafkaError> =>
+            Effect.map(Effect.fromResult(result), (offset) => ({
+              topic: parts[i]!.topic,
+              partition: parts[i]!.partition,
+              offset
+            })))
+        )
+      )
+  }
+})
+
+const noLeader: Failure = protocolFailure(codes.leaderNotAvailable)
+
+const noAnswer: Failure = { _tag: "Connection", cause: new Error("the answer lacks a partition") }
+
+const closedError = (topic: string, partition: number): ProduceError =>
+  new ProduceError({
+    topic,
+    partition,
+    code: "PRODUCER_CLOSED",
+    retriable: false,
+    cause: new Error("the producer was closed")
+  })

@@ -1,0 +1,168 @@
+/** What becomes of each setting on this transport: applied, applied otherwise with a warning, or none of its business. */
+import { type AssignmentStrategy, type ConsumerSettings, defaults } from "@weft/kafka/ConsumerSettings"
+import { InvalidSettingError } from "@weft/kafka/KafkaError"
+import type { ProducerSettings, SettingWarning } from "@weft/kafka/Transport"
+import * as Result from "effect/Result"
+
+/** The strategies that kafkajs's join can carry out: it gives every partition up before it joins again. */
+export type EagerStrategy = Exclude<AssignmentStrategy, "cooperative-sticky">
+
+export interface ClientPlan {
+  readonly clientId: string
+  readonly requestTimeoutMs: number
+  readonly metadataMaxAgeMs: number
+  readonly reconnectBackoffMs: number
+  readonly reconnectBackoffMaxMs: number
+  readonly retryBackoffMs: number
+}
+
+export interface GroupPlan {
+  readonly groupId: string
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly strategy: EagerStrategy
+}
+
+export interface FetchPlan {
+  readonly minBytes: number
+  readonly maxWaitMs: number
+  readonly maxBytes: number
+  readonly partitionMaxBytes: number
+  /** As Kafka numbers it: 0 uncommitted, 1 committed. */
+  readonly isolationLevel: 0 | 1
+}
+
+export interface ConsumerPlan {
+  readonly client: ClientPlan
+  readonly group: GroupPlan
+  readonly fetch: FetchPlan
+  readonly warnings: ReadonlyArray<SettingWarning>
+}
+
+type Fate =
+  /** It is in a plan above. */
+  | "applied"
+  /** It is applied otherwise, and a warning says how. */
+  | "warned"
+  /** The consumer above every transport applies it. */
+  | "above"
+
+/** Complete by its type: a setting that is added has to be thought of here. */
+export const fates: Readonly<Record<keyof ConsumerSettings, Fate>> = {
+  groupId: "applied",
+  clientId: "applied",
+  maxPollRecords: "above",
+  sessionTimeoutMs: "applied",
+  maxPollIntervalMs: "applied",
+  heartbeatIntervalMs: "applied",
+  partitionAssignmentStrategy: "warned",
+  enableAutoCommit: "above",
+  autoCommitIntervalMs: "above",
+  autoOffsetReset: "above",
+  fetchMinBytes: "applied",
+  fetchMaxWaitMs: "applied",
+  fetchMaxBytes: "applied",
+  maxPartitionFetchBytes: "applied",
+  requestTimeoutMs: "applied",
+  retryBackoffMs: "applied",
+  reconnectBackoffMs: "applied",
+  reconnectBackoffMaxMs: "applied",
+  connectionsMaxIdleMs: "warned",
+  isolationLevel: "applied",
+  metadataMaxAgeMs: "applied",
+  drainTimeoutMs: "above",
+  queueMaxRecords: "above",
+  queueMaxBytes: "above",
+  bufferMaxBytes: "above",
+  stallPolicy: "above"
+}
+
+const refuse = (setting: string, value: unknown, reason: string): Result.Result<never, InvalidSettingError> =>
+  Result.fail(new InvalidSettingError({ setting, value, reason }))
+
+/** The name in the broker's logs: the consumer's own where it has one, else the connection's. */
+const clientIdOf = (own: string, ofConnection: string | undefined): string =>
+  own === defaults.clientId ? ofConnection ?? own : own
+
+export const consumerPlan = (
+  settings: ConsumerSettings,
+  options: { readonly clientId?: string | undefined }
+): Result.Result<ConsumerPlan, InvalidSettingError> => {
+  if (settings.groupId === "") return refuse("group_id", settings.groupId, "must not be empty")
+  if (settings.heartbeatIntervalMs >= settings.sessionTimeoutMs) {
+    return refuse(
+      "heartbeat_interval_ms",
+      settings.heartbeatIntervalMs,
+      `must be less than session_timeout_ms (${settings.sessionTimeoutMs})`
+    )
+  }
+  const warnings: Array<SettingWarning> = []
+  const cooperative = settings.partitionAssignmentStrategy === "cooperative-sticky"
+  if (cooperative) {
+    warnings.push({
+      setting: "partitionAssignmentStrategy",
+      value: settings.partitionAssignmentStrategy,
+      instead: "sticky: partitions stay where they are as far as that is fair, and those kept go on without a repeat, " +
+        "but every member pauses while a rebalance lasts"
+    })
+  }
+  if (settings.connectionsMaxIdleMs !== defaults.connectionsMaxIdleMs) {
+    warnings.push({
+      setting: "connectionsMaxIdleMs",
+      value: settings.connectionsMaxIdleMs,
+      instead: "connections stay open, with TCP keep-alive after 60 s; one that the broker closes is opened anew"
+    })
+  }
+  return Result.succeed({
+    client: {
+      clientId: clientIdOf(settings.clientId, options.clientId),
+      requestTimeoutMs: settings.requestTimeoutMs,
+      metadataMaxAgeMs: settings.metadataMaxAgeMs,
+      reconnectBackoffMs: settings.reconnectBackoffMs,
+      reconnectBackoffMaxMs: settings.reconnectBackoffMaxMs,
+      retryBackoffMs: settings.retryBackoffMs
+    },
+    group: {
+      groupId: settings.groupId,
+      sessionTimeoutMs: settings.sessionTimeoutMs,
+      rebalanceTimeoutMs: settings.maxPollIntervalMs,
+      heartbeatIntervalMs: settings.heartbeatIntervalMs,
+      strategy: settings.partitionAssignmentStrategy === "cooperative-sticky"
+        ? "sticky"
+        : settings.partitionAssignmentStrategy
+    },
+    fetch: {
+      minBytes: settings.fetchMinBytes,
+      maxWaitMs: settings.fetchMaxWaitMs,
+      maxBytes: settings.fetchMaxBytes,
+      partitionMaxBytes: settings.maxPartitionFetchBytes,
+      isolationLevel: settings.isolationLevel === "read_committed" ? 1 : 0
+    },
+    warnings
+  })
+}
+
+export const producerPlan = (
+  settings: ProducerSettings,
+  options: { readonly clientId?: string | undefined }
+): Result.Result<ClientPlan, InvalidSettingError> =>
+  settings.enableIdempotence && settings.acks !== -1
+    ? refuse("acks", settings.acks, "must be -1 where enable_idempotence is true")
+    : Result.succeed({
+      ...adminPlan,
+      clientId: clientIdOf(settings.clientId, options.clientId),
+      // The broker may take all of it to gather acknowledgements; the answer has to travel besides.
+      requestTimeoutMs: settings.requestTimeoutMs + 1000,
+      retryBackoffMs: settings.retryBackoffMs
+    })
+
+/** Kafka's own defaults, where nothing else is asked for. */
+export const adminPlan: ClientPlan = {
+  clientId: defaults.clientId,
+  requestTimeoutMs: 30_000,
+  metadataMaxAgeMs: defaults.metadataMaxAgeMs,
+  reconnectBackoffMs: defaults.reconnectBackoffMs,
+  reconnectBackoffMaxMs: defaults.reconnectBackoffMaxMs,
+  retryBackoffMs: defaults.retryBackoffMs
+}

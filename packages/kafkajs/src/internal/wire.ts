@@ -1,0 +1,110 @@
+/**
+ * Kafka's wire format, for the few requests that kafkajs cannot make: a growing buffer to write into, and a reader that
+ * refuses to read past its end.
+ */
+
+export class Writer {
+  private bytes: Buffer
+  private length = 0
+
+  constructor(initialSize = 256) {
+    this.bytes = Buffer.allocUnsafe(initialSize)
+  }
+
+  get buffer(): Buffer {
+    return this.bytes.subarray(0, this.length)
+  }
+
+  private reserve(size: number): number {
+    const at = this.length
+    if (at + size > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, at + size))
+      this.bytes.copy(larger, 0, 0, at)
+      this.bytes = larger
+    }
+    this.length = at + size
+    return at
+  }
+
+  int8(value: number): this {
+    const at = this.reserve(1)
+    this.bytes.writeInt8(value, at)
+    return this
+  }
+  int16(value: number): this {
+    const at = this.reserve(2)
+    this.bytes.writeInt16BE(value, at)
+    return this
+  }
+  int32(value: number): this {
+    const at = this.reserve(4)
+    this.bytes.writeInt32BE(value, at)
+    return this
+  }
+  string(value: string | null): this {
+    if (value === null) return this.int16(-1)
+    const size = Buffer.byteLength(value)
+    this.int16(size)
+    const at = this.reserve(size)
+    this.bytes.write(value, at)
+    return this
+  }
+  /** Bytes with their length before them. */
+  sized(value: Uint8Array): this {
+    this.int32(value.length)
+    return this.raw(value)
+  }
+  raw(value: Uint8Array): this {
+    const at = this.reserve(value.length)
+    this.bytes.set(value, at)
+    return this
+  }
+  array<A>(values: ReadonlyArray<A>, each: (value: A) => void): this {
+    this.int32(values.length)
+    values.forEach(each)
+    return this
+  }
+}
+
+export class Reader {
+  private readonly bytes: Buffer
+  private at = 0
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  int8(): number {
+    return this.bytes.readInt8(this.take(1))
+  }
+  int16(): number {
+    return this.bytes.readInt16BE(this.take(2))
+  }
+  int32(): number {
+    return this.bytes.readInt32BE(this.take(4))
+  }
+  int64(): bigint {
+    return this.bytes.readBigInt64BE(this.take(8))
+  }
+  string(): string | null {
+    const size = this.int16()
+    if (size < 0) return null
+    const at = this.take(size)
+    return this.bytes.toString("utf8", at, at + size)
+  }
+  array<A>(each: () => A): Array<A> {
+    const size = this.int32()
+    const values: Array<A> = []
+    for (let i = 0; i < size; i++) values.push(each())
+    return values
+  }
+
+  private take(size: number): number {
+    const at = this.at
+    if (size < 0 || at + size > this.bytes.length) {
+      throw new RangeError(`a response ends at byte ${this.bytes.length}, ${at + size} were announced`)
+    }
+    this.at = at + size
+    return at
+  }
+}

@@ -1,5 +1,5 @@
 /**
- * Small helpers for tests.
+ * Small things that tests need: names, records, and a program that runs while the clock moves.
  *
  * @since 0.1.0
  */

@@ -32,16 +32,12 @@ export const listOffsets = (
   at: OffsetSpec,
   send: Send
 ): Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError> =>
-  Effect.suspend(() => {
-    let missing: TopicPartition | undefined
-    const found = Effect.sync(() => {
+  Effect.gen(function*() {
+    const answer = yield* send(Effect.sync((): ReadonlyArray<PartitionOffset> | TopicPartition => {
       const offsets: Array<PartitionOffset> = []
       for (const it of partitions) {
         const log = topics.get(it.topic, it.partition)?.log
-        if (log === undefined) {
-          missing = it
-          break
-        }
+        if (log === undefined) return it
         const offset = at === "earliest"
           ? log.begin
           : at === "latest"
@@ -50,15 +46,9 @@ export const listOffsets = (
         offsets.push({ topic: it.topic, partition: it.partition, offset })
       }
       return offsets
-    })
-    return send(found).pipe(
-      Effect.mapError(({ code }) => Codes.adminError("listOffsets", code)),
-      Effect.flatMap((offsets) =>
-        missing === undefined
-          ? Effect.succeed(offsets)
-          : Effect.fail(
-            Codes.adminError("listOffsets", "UNKNOWN_TOPIC_OR_PARTITION", missing.topic, missing.partition)
-          )
-      )
-    )
+    })).pipe(Effect.mapError(({ code }) => Codes.adminError("listOffsets", code)))
+    if ("topic" in answer) {
+      return yield* Codes.adminError("listOffsets", "UNKNOWN_TOPIC_OR_PARTITION", answer.topic, answer.partition)
+    }
+    return answer
   })

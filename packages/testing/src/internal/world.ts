@@ -39,10 +39,11 @@ export const retrying = <A>(
   request: Effect.Effect<A, RequestFailed>
 ): Effect.Effect<A, RequestFailed> => {
   const attempt = (n: number): Effect.Effect<A, RequestFailed> =>
-    Effect.catch(request, (error) =>
-      n < retries && Codes.isTransient(error.code)
-        ? Effect.andThen(world.timers.sleep(backoffMs(backoff, n)), attempt(n + 1))
-        : Effect.fail(error))
+    Effect.catchIf(
+      request,
+      (error) => n < retries && Codes.isTransient(error.code),
+      () => Effect.andThen(world.timers.sleep(backoffMs(backoff, n)), attempt(n + 1))
+    )
   return attempt(0)
 }
 

@@ -6,6 +6,11 @@ export * as Conformance from "./Conformance.ts"
 /**
  * @since 0.1.0
  */
+export * as ConformanceEnv from "./ConformanceEnv.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as FaultPlan from "./FaultPlan.ts"
 
 /**

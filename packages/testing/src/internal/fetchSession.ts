@@ -43,6 +43,7 @@ export interface FetchSession {
   readonly start: (positions: ReadonlyArray<PartitionOffset>) => void
   readonly pause: (partitions: ReadonlyArray<TopicPartition>) => void
   readonly resume: (partitions: ReadonlyArray<TopicPartition>) => void
+  readonly topics: () => ReadonlyArray<string>
   /** Whether there is any partition that a fetch could name. */
   readonly isIdle: () => boolean
   /** Changes when a fetch under way no longer asks for the right thing. */
@@ -165,6 +166,7 @@ export const make = (options: {
         slot.paused = false
         enqueue(slot)
       }),
+    topics: () => [...new Set([...slots.values()].map((slot) => slot.it.topic))],
     isIdle: () => !isOpen || fetchable === 0,
     round: () => round,
     hasBytes: (minBytes) => {

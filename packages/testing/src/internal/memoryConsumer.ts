@@ -11,10 +11,10 @@ import type { TopicPartition } from "@weft/kafka/TopicPartition"
 import type { SettingWarning, TransportConsumer, TransportHandler, TransportSubscription } from "@weft/kafka/Transport"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Assignors from "./assignors.ts"
 import type { Ask } from "./coordinator.ts"
 import * as Codes from "./errorCodes.ts"
+import * as FetchLoop from "./fetchLoop.ts"
 import * as FetchSession from "./fetchSession.ts"
 import type { Reply } from "./groupModel.ts"
 import * as Lookup from "./lookup.ts"
@@ -262,63 +262,14 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
     }
   })
 
-  const limits = { maxBytes: settings.fetchMaxBytes, maxPartitionBytes: settings.maxPartitionFetchBytes }
-
-  const maxWaitMs = Math.max(1, settings.fetchMaxWaitMs)
-
-  /**
-   * A fetch as the broker sees it: it waits for enough bytes, and for no longer than it was told. One that finds nothing
-   * ends at a multiple of its wait, so that idle members wake together: fewer moments for the clock to stop at.
-   */
-  const poll = Effect.gen(function*() {
-    const deadline = timers.now() + maxWaitMs
-    const quietDeadline = deadline - deadline % maxWaitMs
-    const round = session.round()
-    while (!session.hasBytes(settings.fetchMinBytes)) {
-      const until = settings.fetchMinBytes > 1 && session.hasBytes(1) ? deadline : quietDeadline
-      if (timers.now() >= until) break
-      yield* fetchSignal.wait(until)
-      if (session.round() !== round) return undefined
-    }
-    return session.read(limits)
-  })
-
-  const isEmpty = (parts: ReadonlyArray<FetchSession.FetchedPart> | undefined): boolean =>
-    parts === undefined || parts.length === 0
-
-  const handOver = (part: FetchSession.FetchedPart): void => {
-    if (!session.accept(part)) return
-    switch (part._tag) {
-      case "Batch":
-        return handler.onBatch(part.batch)
-      case "OutOfRange":
-        return handler.onOutOfRange(part.slot.it, part.position)
-      case "Gone":
-        return fail(new UnknownTopicError({ topic: part.slot.it.topic, partition: part.slot.it.partition }))
-    }
-  }
-
-  const fetchLoop = Effect.gen(function*() {
-    for (let failures = 0;;) {
-      if (session.isIdle()) {
-        yield* fetchSignal.wait()
-        continue
-      }
-      const answer = yield* Effect.result(call("fetch", () => World.anyBroker(world), poll, isEmpty))
-      if (Result.isSuccess(answer)) {
-        failures = 0
-        if (answer.success === undefined) continue
-        handler.onAlive("fetch")
-        for (const part of answer.success) handOver(part)
-        // Others run between two fetches, also where there is always something to fetch.
-        yield* Effect.yieldNow
-        continue
-      }
-      session.readAgain()
-      const { code } = answer.failure
-      if (!Codes.isRetriable(code)) return yield* Codes.adminError("fetch", code, String(held[0] ?? ""))
-      yield* timers.sleep(World.backoffMs(backoff, failures++))
-    }
+  const fetchLoop = FetchLoop.make({
+    world,
+    settings,
+    handler,
+    session,
+    signal: fetchSignal,
+    send: (poll, waited) => call("fetch", () => World.anyBroker(world), poll, waited),
+    fail
   })
 
   const findTopics = Effect.suspend(() => {

@@ -1,0 +1,37 @@
+/**
+ * Failures are typed.
+ */
+import * as Effect from "effect/Effect"
+import type { Behaviour } from "../../ConformanceEnv.ts"
+import * as Fixtures from "../../Fixtures.ts"
+import { same, bench, joined, endsWith, behaviour } from "./bench.ts"
+
+export const failing: ReadonlyArray<Behaviour> = [
+  behaviour("failure: a topic that does not exist ends run with its name", () =>
+    Effect.gen(function*() {
+      const b = yield* bench(1)
+      const topic = yield* Fixtures.uniqueName("missing")
+      const probe = yield* b.member({ subscription: { _tag: "Topics", topics: [topic] } })
+      yield* endsWith(probe, "UnknownTopicError")
+    })),
+
+  behaviour("failure: a session timeout that the broker refuses ends run", () =>
+    Effect.gen(function*() {
+      const b = yield* bench(1)
+      const probe = yield* b.member({ with: { sessionTimeoutMs: 100, heartbeatIntervalMs: 30 } })
+      yield* endsWith(probe, "GroupError")
+    })),
+
+  behaviour(
+    "failure: a member whose strategy the group does not share ends with a group error",
+    () =>
+      Effect.gen(function*() {
+        const b = yield* bench(1)
+        const first = yield* b.member({ with: { partitionAssignmentStrategy: "range" } })
+        yield* joined(first)
+        const second = yield* b.member({ with: { partitionAssignmentStrategy: "roundrobin" } })
+        yield* endsWith(second, "GroupError")
+        yield* same(first.ended(), undefined, "the end of the first member")
+      })
+  )
+]

@@ -1,0 +1,219 @@
+/**
+ * Rebalances: what stays, what moves, and when.
+ */
+import type { KafkaError } from "@weft/kafka/KafkaError"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { type Behaviour, ConformanceEnv } from "../../ConformanceEnv.ts"
+import type * as Probe from "../../Probe.ts"
+import {
+  check,
+  same,
+  pass,
+  drive,
+  eventually,
+  bench,
+  numbered,
+  offsetsOf,
+  upTo,
+  keptTheRules,
+  joined,
+  shared,
+  behaviour
+} from "./bench.ts"
+
+export const rebalancing: ReadonlyArray<Behaviour> = [
+  behaviour("rebalance: a partition that stays goes on without a gap or a repeat", () =>
+    Effect.gen(function*() {
+      const b = yield* bench(4)
+      const first = yield* b.member()
+      yield* joined(first)
+      let written = 0
+      const writeSome = Effect.suspend(() => {
+        const from = written
+        written += 40
+        return b.write(numbered(40, { partitions: 4, from }))
+      })
+      yield* writeSome
+      yield* eventually("the first records", () => first.records.length === 40)
+      const second = yield* b.member()
+      for (let i = 0; i < 10; i++) {
+        yield* writeSome
+        yield* pass("300 millis")
+      }
+      yield* shared(4, first, second)
+      yield* writeSome
+      const each = written / 4
+      const kept = [0, 1, 2, 3].filter((n) => first.held().has(b.partition(n).key))
+      yield* eventually(
+        "all of the partitions that stayed",
+        () => kept.every((n) => offsetsOf(first, n).length >= each)
+      )
+      yield* pass("500 millis")
+      for (const n of kept) yield* same(offsetsOf(first, n), upTo(each), `offsets of partition ${n}, which stayed`)
+      // The others were not committed, so their new owner reads them from the beginning: nothing is lost.
+      for (const n of [0, 1, 2, 3].filter((n) => !kept.includes(n))) {
+        yield* eventually(`all of partition ${n}, which moved`, () => offsetsOf(second, n).length >= each)
+        yield* same(offsetsOf(second, n), upTo(each), `offsets of partition ${n}, which moved`)
+      }
+      yield* keptTheRules(first, second)
+    })),
+
+  behaviour(
+    "rebalance: partitions that are not answered as retained wait for their start",
+    () =>
+      Effect.gen(function*() {
+        const b = yield* bench(2)
+        const first = yield* b.member({ startAt: "beginning", retain: false })
+        yield* joined(first)
+        const second = yield* b.member({ startAt: "nowhere" })
+        yield* shared(2, first, second)
+        yield* b.write(numbered(20, { partitions: 2 }))
+        yield* pass("1 second")
+        yield* same(second.records.length, 0, "records of the member that never started")
+        yield* eventually("records of the member that did", () => first.records.length === 10)
+        yield* keptTheRules(first, second)
+      })
+  ),
+
+  behaviour(
+    "rebalance: the partitions move when beforeRevoke has ended, and commits made in it are stored",
+    () =>
+      Effect.gen(function*() {
+        const env = yield* ConformanceEnv
+        const b = yield* bench(2)
+        yield* b.write(numbered(20, { partitions: 2 }))
+        let done = false
+        let othersAtTheEnd = -1
+        const others: Array<Probe.Probe> = []
+        const failures: Array<KafkaError> = []
+        const first = yield* b.member({
+          beforeRevoke: (partitions, consumer) =>
+            Effect.gen(function*() {
+              for (let i = 0; i < 6; i++) {
+                yield* Effect.sleep("300 millis")
+                yield* consumer.heartbeat
+              }
+              yield* consumer.commit(partitions.map(({ partition, topic }) => ({
+                topic,
+                partition,
+                offset: 10n,
+                metadata: "drained"
+              })))
+            }).pipe(
+              Effect.catch((error) => Effect.sync(() => failures.push(error))),
+              Effect.andThen(Effect.sync(() => {
+                othersAtTheEnd = others[0]?.assignments.length ?? 0
+                done = true
+              }))
+            )
+        })
+        yield* eventually("all records", () => first.records.length === 20)
+        const second = yield* b.member()
+        others.push(second)
+        yield* eventually("beforeRevoke has ended", () => done)
+        yield* same(failures.map((e) => e.message), [], "failures while draining")
+        yield* same(othersAtTheEnd, 0, "assignments of the other member while the first one drained")
+        yield* shared(2, first, second)
+        yield* env.pass("1 second")
+        yield* same(second.records.length, 0, "records that were committed and came again")
+        yield* same(
+          (yield* drive(b.admin.committedOffsets(b.group, [b.topic]))).map((c) => [c.offset, c.metadata]),
+          [[10n, "drained"], [10n, "drained"]],
+          "committed offsets"
+        )
+        yield* keptTheRules(first, second)
+      })
+  ),
+
+  behaviour("rebalance: nothing is handed over while beforeRevoke runs", () =>
+    Effect.gen(function*() {
+      const b = yield* bench(2)
+      const during: Array<number> = []
+      const first: Probe.Probe = yield* b.member({
+        beforeRevoke: (_, consumer) =>
+          Effect.gen(function*() {
+            during.push(first.batches.length)
+            for (let i = 0; i < 3; i++) {
+              yield* Effect.sleep("300 millis")
+              yield* Effect.ignore(consumer.heartbeat)
+            }
+            during.push(first.batches.length)
+          })
+      })
+      yield* joined(first)
+      const second = yield* b.member()
+      for (let i = 0; i < 60 && during.length < 2; i++) {
+        yield* b.write(numbered(2, { partitions: 2 }))
+        yield* pass("100 millis")
+      }
+      yield* same(during.length, 2, "calls of beforeRevoke that ended")
+      yield* same(during[1], during[0], "batches before and after")
+      yield* shared(2, first, second)
+      yield* keptTheRules(first, second)
+    })),
+
+  behaviour(
+    "rebalance: a member that drains for too long is out; its commit is refused, and it joins again",
+    () =>
+      Effect.gen(function*() {
+        const b = yield* bench(2)
+        const results: Array<string> = []
+        let calls = 0
+        const first = yield* b.member({
+          with: { maxPollIntervalMs: 2_000 },
+          beforeRevoke: (partitions, consumer) =>
+            calls++ > 0 ? Effect.void : Effect.gen(function*() {
+              yield* Effect.sleep("4 seconds")
+              const offsets = partitions.map(({ partition, topic }) => ({ topic, partition, offset: 1n, metadata: "" }))
+              const result = yield* Effect.result(consumer.commit(offsets))
+              results.push(Result.isFailure(result) ? result.failure._tag : "success")
+            })
+        })
+        yield* joined(first)
+        const second = yield* b.member({ with: { maxPollIntervalMs: 2_000 } })
+        yield* eventually("the other member has all", () => second.held().size === 2)
+        yield* eventually("the first has drained", () => results.length > 0)
+        yield* same(results, ["CommitError"], "the commit of the member that is out")
+        yield* shared(2, first, second)
+      })
+  ),
+
+  behaviour(
+    "rebalance: a member that is closed leaves, and the others take over within its session",
+    () =>
+      Effect.gen(function*() {
+        const b = yield* bench(2)
+        const first = yield* b.member({ with: { sessionTimeoutMs: 30_000 } })
+        yield* joined(first)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const second = yield* b.member({ with: { sessionTimeoutMs: 30_000 } })
+          yield* shared(2, first, second)
+        }))
+        const start = yield* Clock.currentTimeMillis
+        yield* eventually("the first has all again", () => first.held().size === 2)
+        const took = (yield* Clock.currentTimeMillis) - start
+        yield* check(took < 10_000, `it took ${took} ms`)
+        yield* keptTheRules(first)
+      })
+  ),
+
+  behaviour(
+    "rebalance: more members than partitions: some have none, and take over when one leaves",
+    () =>
+      Effect.gen(function*() {
+        const b = yield* bench(1)
+        const first = yield* b.member()
+        yield* joined(first)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const second = yield* b.member()
+          yield* eventually("both are in", () => second.assignments.length > 0 && first.assignments.length > 1)
+          yield* same(first.held().size + second.held().size, 1, "partitions held")
+        }))
+        yield* b.write(numbered(3))
+        yield* eventually("the records", () => first.held().size === 1 && first.records.length >= 3)
+        yield* keptTheRules(first)
+      })
+  )
+]

@@ -17,7 +17,7 @@ import * as Tracing from "./Tracing.ts"
 
 const Main = Pipeline.layer(georegions).pipe(
   Layer.provide([PipelineTracing.layerProducer(), GeoregionDetector.layerPostgres]),
-  Layer.provide([KafkaJs.layerConfig(), PostgresConfigStore.layer, PostgresMetricsSink.layer]),
+  Layer.provide([KafkaJs.layerConfig, PostgresConfigStore.layer, PostgresMetricsSink.layer]),
   Layer.provide(Tables.layer),
   Layer.provide([Postgres.layer, Tracing.layer])
 )

@@ -61,7 +61,7 @@ const brokers: Variable<ReadonlyArray<string>> = {
 }
 
 const isAddress = (text: string): boolean => {
-  const port = /^(?:[^\s:/[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(text)?.[1]
+  const port = /^[^\s:/]+:(\d{1,5})$/.exec(text)?.[1]
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
 }
 

@@ -32,7 +32,7 @@ describe("the relay's variables", () => {
 
   it("are all taken", () => {
     const settings = settingsOf({
-      KAFKA_BROKERS: "one:1, [::1]:65535",
+      KAFKA_BROKERS: "one:1, two:65535",
       DATABASE_URL: "postgresql://weft@localhost/weft",
       RELAY_SERVICE: "s",
       RELAY_GROUP: "g",
@@ -44,7 +44,7 @@ describe("the relay's variables", () => {
       RELAY_MEMBER: "m"
     })
     assert.deepStrictEqual(settings, {
-      brokers: ["one:1", "[::1]:65535"],
+      brokers: ["one:1", "two:65535"],
       databaseUrl: "postgresql://weft@localhost/weft",
       service: "s",
       group: "g",
@@ -75,7 +75,11 @@ describe("the relay's variables", () => {
 
   for (
     const [name, values, accepts] of [
-      ["KAFKA_BROKERS", ["localhost", "localhost:0", "localhost:70000", "a:1,", "a:1,b", "http://a:1"], /host:port/],
+      [
+        "KAFKA_BROKERS",
+        ["localhost", "localhost:0", "localhost:70000", "a:1,", "a:1,b", "[::1]:1", "http://a:1"],
+        /host:port/
+      ],
       ["DATABASE_URL", ["localhost", "mysql://localhost/x", "postgres"], /postgres:\/\/user/],
       ["RELAY_IN", ["a topic", "a/b", "..", "x".repeat(250)], /249 of the characters/],
       ["RELAY_WORK_MS", ["-1", "5.5", "20-0", "5-", "a", "0-99999999", "5ms"], /whole number such as 5, or a range/],

@@ -186,8 +186,5 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
     const lines = [...summary(options, watch, seconds, committed), ...(yield* Report.stored(new Date(began)))]
     for (const line of lines) options.print(line)
-  }).pipe(
-    Effect.provide(Layer.mergeAll(clients, database)),
-    Effect.provide(Logger.layer([logger(take)]))
-  )
+  }).pipe(Effect.provide(Layer.mergeAll(clients, database).pipe(Layer.provideMerge(Logger.layer([logger(take)])))))
 })

@@ -13,13 +13,16 @@ const textOf = (message: unknown): string =>
     ? message
     : JSON.stringify(message)
 
+const partitionOf = ({ partition, topic }: Readonly<Record<string, unknown>>): string => {
+  if (typeof topic !== "string") return ""
+  return typeof partition === "number" ? `${topic}-${partition}: ` : `${topic}: `
+}
+
 /** Gives each log line to `take`, on one line, after the partition that it is about. */
 export const logger = (take: (line: LogView) => void): Logger.Logger<unknown, void> =>
   Logger.make(({ cause, date, fiber, logLevel, message }) => {
-    const { offset, partition, topic } = fiber.getRef(References.CurrentLogAnnotations)
-    const where = topic === undefined ? "" : partition === undefined ? `${topic}: ` : `${topic}-${partition}: `
+    const where = partitionOf(fiber.getRef(References.CurrentLogAnnotations))
     const why = cause.reasons.length === 0 ? "" : ` (${String(Cause.squash(cause))})`
-    const at = offset === undefined || where === "" ? "" : ` [offset ${offset}]`
-    const text = `${where}${textOf(message)}${at}${why}`.replace(/\s+/g, " ")
+    const text = `${where}${textOf(message)}${why}`.replace(/\s+/g, " ")
     take({ at: date.getTime(), level: labels[logLevel] ?? "DEBUG", text })
   })

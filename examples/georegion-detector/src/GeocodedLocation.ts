@@ -2,10 +2,10 @@
 import * as Schema from "effect/Schema"
 
 /** Degrees north of the equator. */
-export const Latitude = Schema.Number.check(Schema.isBetween({ minimum: -90, maximum: 90 }))
+export const Latitude = Schema.Finite.check(Schema.isBetween({ minimum: -90, maximum: 90 }))
 
 /** Degrees east of Greenwich. */
-export const Longitude = Schema.Number.check(Schema.isBetween({ minimum: -180, maximum: 180 }))
+export const Longitude = Schema.Finite.check(Schema.isBetween({ minimum: -180, maximum: 180 }))
 
 /** What every message of the system has around its data. */
 export const envelope = {
@@ -26,4 +26,4 @@ export const GeocodedLocation = Schema.Struct({
   })
 })
 
-export interface GeocodedLocation extends Schema.Schema.Type<typeof GeocodedLocation> {}
+export type GeocodedLocation = typeof GeocodedLocation.Type

@@ -10,10 +10,10 @@ export const Georegion = Schema.Struct({
   type: Schema.String,
   latitude: Latitude,
   longitude: Longitude,
-  radiusMeters: Schema.Number.check(Schema.isGreaterThan(0))
+  radiusMeters: Schema.Finite.check(Schema.isGreaterThan(0))
 })
 
-export interface Georegion extends Schema.Schema.Type<typeof Georegion> {}
+export type Georegion = typeof Georegion.Type
 
 export interface Point {
   readonly latitude: number

@@ -11,12 +11,12 @@ export const GeoregionDetection = Schema.Struct({
     /** Where the device was. */
     latitude: Latitude,
     longitude: Longitude,
-    distance_to_center_meters: Schema.Number,
+    distance_to_center_meters: Schema.Finite,
     /** 1 at the centre, 0 at the edge. */
-    confidence_score: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
+    confidence_score: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
     entry_time: Schema.NullOr(Schema.String),
     exit_time: Schema.NullOr(Schema.String)
   })
 })
 
-export interface GeoregionDetection extends Schema.Schema.Type<typeof GeoregionDetection> {}
+export type GeoregionDetection = typeof GeoregionDetection.Type

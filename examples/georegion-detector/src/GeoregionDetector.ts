@@ -45,9 +45,9 @@ const Row = Schema.Struct({
   georegion_id: Schema.String,
   name: Schema.String,
   type: Schema.String,
-  latitude: Schema.Number,
-  longitude: Schema.Number,
-  radius_meters: Schema.Number
+  latitude: Schema.Finite,
+  longitude: Schema.Finite,
+  radius_meters: Schema.Finite
 })
 
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))

@@ -30,7 +30,7 @@ const at = (latitude: number, longitude: number): GeocodedLocation => ({
   metadata: { source: "gps" }
 })
 
-const isAbout = (actual: number, expected: number, tolerance: number) =>
+const assertAbout = (actual: number, expected: number, tolerance: number) =>
   assert.isTrue(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected} ± ${tolerance}`)
 
 describe("the great-circle distance", () => {
@@ -39,7 +39,7 @@ describe("the great-circle distance", () => {
   })
 
   it("is the known one from Berlin to Munich", () => {
-    isAbout(
+    assertAbout(
       distanceMeters({ latitude: 52.52, longitude: 13.405 }, { latitude: 48.1371, longitude: 11.5754 }),
       504_300,
       500
@@ -47,17 +47,21 @@ describe("the great-circle distance", () => {
   })
 
   it("is 111.2 km for a degree of latitude, and half of it for one of longitude at 60 degrees", () => {
-    isAbout(distanceMeters({ latitude: 0, longitude: 0 }, { latitude: 1, longitude: 0 }), 111_195, 1)
-    isAbout(distanceMeters({ latitude: 60, longitude: 0 }, { latitude: 60, longitude: 1 }), 55_597, 5)
+    assertAbout(distanceMeters({ latitude: 0, longitude: 0 }, { latitude: 1, longitude: 0 }), 111_195, 1)
+    assertAbout(distanceMeters({ latitude: 60, longitude: 0 }, { latitude: 60, longitude: 1 }), 55_597, 5)
   })
 
   it("is short across the date line", () => {
-    isAbout(distanceMeters({ latitude: 0, longitude: 179.5 }, { latitude: 0, longitude: -179.5 }), 111_195, 1)
+    assertAbout(distanceMeters({ latitude: 0, longitude: 179.5 }, { latitude: 0, longitude: -179.5 }), 111_195, 1)
   })
 
   it("is half of the circumference between opposite points", () => {
-    isAbout(distanceMeters({ latitude: 90, longitude: 0 }, { latitude: -90, longitude: 0 }), Math.PI * 6_371_008.8, 1)
-    isAbout(
+    assertAbout(
+      distanceMeters({ latitude: 90, longitude: 0 }, { latitude: -90, longitude: 0 }),
+      Math.PI * 6_371_008.8,
+      1
+    )
+    assertAbout(
       distanceMeters({ latitude: 10, longitude: 20 }, { latitude: -10, longitude: -160 }),
       Math.PI * 6_371_008.8,
       1
@@ -80,8 +84,8 @@ describe("detect", () => {
     assert.strictEqual(centre!.data.confidence_score, 1)
     assert.strictEqual(centre!.data.distance_to_center_meters, 0)
     const [off] = detect([berlin], at(52.61, 13.405))
-    isAbout(off!.data.distance_to_center_meters, 10_008, 10)
-    isAbout(off!.data.confidence_score, 0.5, 0.01)
+    assertAbout(off!.data.distance_to_center_meters, 10_008, 10)
+    assertAbout(off!.data.confidence_score, 0.5, 0.01)
   })
 
   it("contains the points of the edge and none beyond it", () => {

@@ -37,16 +37,19 @@ const say = Effect.fnUntraced(function*(settings: RelaySettings.RelaySettings, u
   for (const name of unknown) yield* Effect.logWarning(`${name} is none of the relay's variables, and has no effect`)
 })
 
+const layers = (settings: RelaySettings.RelaySettings) =>
+  Producer.layer({ clientId: settings.member }).pipe(
+    Layer.provideMerge(KafkaJs.layer({ brokers: settings.brokers })),
+    Layer.merge(database(settings)),
+    Layer.provideMerge(Logger.layer([Logger.consoleLogFmt]))
+  )
+
 const run = (settings: RelaySettings.RelaySettings, unknown: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     yield* say(settings, unknown)
-    const partitions = yield* Admin.partitionsOf([settings.output]).pipe(Effect.provide(Admin.layer))
+    const partitions = yield* Effect.provide(Admin.partitionsOf([settings.output]), Admin.layer)
     return yield* Pipeline.run(Relay.make(settings, partitions.length))
-  }).pipe(
-    Effect.provide(Producer.layer({ clientId: settings.member })),
-    Effect.provide(Layer.merge(KafkaJs.layer({ brokers: settings.brokers }), database(settings))),
-    Effect.provide(Logger.layer([Logger.consoleLogFmt]))
-  )
+  }).pipe(Effect.provide(layers(settings)))
 
 const settings = RelaySettings.parse(process.env, `${hostname()}-${process.pid}`)
 if (Result.isFailure(settings)) {

@@ -19,8 +19,6 @@ export class FlowControl {
   private readonly held = new Map<AssignedPartition, number>()
   /** Paused because the total was reached, in wait for room. */
   private readonly waiting = new Set<AssignedPartition>()
-  /** Resumed after the total was reached; what they fetch is not here yet. */
-  private readonly promised = new Set<AssignedPartition>()
   limits: QueueLimits
   /** What one resumed partition may bring at once. */
   fetchBytes: number
@@ -35,12 +33,10 @@ export class FlowControl {
 
   onAdmitted(partition: AssignedPartition, all: Iterable<AssignedPartition>): void {
     this.account(partition)
-    this.promised.delete(partition)
     if (this.totalBytes >= this.limits.totalBytes) {
       for (const other of all) {
         if (other.state === "ended") continue
         this.waiting.add(other)
-        this.promised.delete(other)
         this.pause(other)
       }
     } else if (
@@ -61,29 +57,30 @@ export class FlowControl {
     this.totalBytes -= this.held.get(partition) ?? 0
     this.held.delete(partition)
     this.waiting.delete(partition)
-    this.promised.delete(partition)
     partition.pausedByBackPressure = false
     if (this.waiting.size > 0) this.resumeWaiting()
   }
 
+  /**
+   * What all of them bring at once is bounded by the size of a fetch. Once the queues are empty nobody would come here
+   * again, so everyone goes on: the ones chosen before may have nothing to bring.
+   */
   private resumeWaiting(): void {
     if (this.totalBytes > this.limits.totalBytes / 2) return
-    const budgetBytes = this.limits.totalBytes - this.totalBytes - this.promised.size * this.fetchBytes
-    if (budgetBytes <= 0) return
-    const candidates = [...this.waiting].filter((partition) => this.isLow(partition))
-    if (candidates.length === 0) return
+    const low = [...this.waiting].filter((partition) => this.isLow(partition))
+    const resumed = this.totalBytes === 0 ? low : this.choose(low)
+    for (const partition of resumed) this.waiting.delete(partition)
+    if (resumed.length > 0) this.resume(resumed)
+  }
+
+  private choose(low: ReadonlyArray<AssignedPartition>): ReadonlyArray<AssignedPartition> {
+    if (low.length === 0) return low
     const chosen = this.strategy(
-      candidates.map(({ queue, topicPartition }) => ({ topicPartition, records: queue.records, bytes: queue.bytes })),
-      { budgetBytes, fetchBytes: this.fetchBytes }
+      low.map(({ queue, topicPartition }) => ({ topicPartition, records: queue.records, bytes: queue.bytes })),
+      { budgetBytes: this.limits.totalBytes - this.totalBytes, fetchBytes: this.fetchBytes }
     )
     const keys = new Set(chosen.map((partition) => partition.key))
-    const resumed = candidates.filter((partition) => keys.has(partition.topicPartition.key))
-    for (const partition of resumed) {
-      this.waiting.delete(partition)
-      if (this.waiting.size > 0) this.promised.add(partition)
-    }
-    if (this.waiting.size === 0) this.promised.clear()
-    this.resume(resumed)
+    return low.filter((partition) => keys.has(partition.topicPartition.key))
   }
 
   private isLow({ queue }: AssignedPartition): boolean {

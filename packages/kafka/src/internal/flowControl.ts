@@ -48,8 +48,8 @@ export class FlowControl {
 
   onTaken(partition: AssignedPartition): void {
     this.account(partition)
+    if (partition.pausedByBackPressure && !this.waiting.has(partition) && this.isLow(partition)) this.resume([partition])
     if (this.waiting.size > 0) this.resumeWaiting()
-    else if (partition.pausedByBackPressure && this.isLow(partition)) this.resume([partition])
   }
 
   /** The queue is empty again: its records were dropped, or the partition was given up. */

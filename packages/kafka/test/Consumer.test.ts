@@ -391,6 +391,24 @@ describe("Consumer", () => {
         assert.deepStrictEqual(yield* after({ timestamp: now + 1 }), ["late"])
       })))
 
+  it.effect("seek ends a pause that back-pressure made", () =>
+    withCluster({ records: 500 }, () =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ drainTimeoutMs: 0, maxPollRecords: 1, queueMaxRecords: 20 })
+        const seen = yield* Ref.make<ReadonlyArray<string>>([])
+        yield* consumer.stream(codecs).pipe(
+          Stream.runForEach((record) =>
+            Effect.andThen(Effect.sleep(100), Ref.update(seen, (all) => [...all, valueOf(record)]))
+          ),
+          Effect.forkChild
+        )
+        yield* advance(1_000)
+        assert.isTrue((yield* consumer.snapshot)[0]!.backPressured)
+        yield* consumer.seek(topicPartition("in", 0), 490n)
+        yield* advance(10_000)
+        assert.deepStrictEqual((yield* Ref.get(seen)).slice(-3), ["497", "498", "499"])
+      })))
+
   it.effect("pause holds records back without losing the membership; resume goes on", () =>
     withCluster({ partitions: 2, records: 10 }, (cluster) =>
       Effect.gen(function*() {

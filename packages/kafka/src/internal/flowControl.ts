@@ -48,7 +48,9 @@ export class FlowControl {
 
   onTaken(partition: AssignedPartition): void {
     this.account(partition)
-    if (partition.pausedByBackPressure && !this.waiting.has(partition) && this.isLow(partition)) this.resume([partition])
+    if (partition.pausedByBackPressure && !this.waiting.has(partition) && this.isLow(partition)) {
+      this.resume([partition])
+    }
     if (this.waiting.size > 0) this.resumeWaiting()
   }
 
@@ -57,6 +59,7 @@ export class FlowControl {
     this.totalBytes -= this.held.get(partition) ?? 0
     this.held.delete(partition)
     this.waiting.delete(partition)
+    if (partition.pausedByBackPressure && partition.state !== "ended") this.resume([partition])
     partition.pausedByBackPressure = false
     if (this.waiting.size > 0) this.resumeWaiting()
   }

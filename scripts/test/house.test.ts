@@ -34,8 +34,9 @@ describe.each(packages)("packages/%s", (name) => {
     }
     const named = Object.keys(manifest.dependencies).filter((dependency) => dependency.startsWith("@weft/"))
     const { references } = read(project) as unknown as Project
-    expect(references.map(({ path }) => path).sort())
-      .toEqual(named.map((dependency) => `../${dependency.slice("@weft/".length)}/tsconfig.src.json`).sort())
+    const built = references.map(({ path }) => path)
+    expect(named.filter((dependency) => !built.includes(`../${dependency.slice("@weft/".length)}/tsconfig.src.json`)))
+      .toEqual([])
   })
 
   it("has the version of the repository, and names the others by it", () => {

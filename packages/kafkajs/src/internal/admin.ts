@@ -12,7 +12,7 @@ import { decodeAssignment } from "./assignerProtocol.ts"
 import { attempt, type ConnectionOptions, clusterOptions, makeCluster } from "./clusterClient.ts"
 import { askCoordinator } from "./coordinator.ts"
 import { codes, errorCode } from "./errorCodes.ts"
-import { adminError, type Failure, isUnknownTopic, protocolFailure, type Subject } from "./errorMap.ts"
+import { adminError, type Failure, isRetriableFailure, isUnknownTopic, protocolFailure, type Subject } from "./errorMap.ts"
 import { groupReaction } from "./groupReaction.ts"
 import { openAdmin, send, type TopicMetadata } from "./inside.ts"
 import { failedPart, fetchCommitted, grouped, listOffsets } from "./offsets.ts"
@@ -72,7 +72,8 @@ export const makeAdmin = Effect.fnUntraced(function*(
     ask("create topic", { topic: topic.name }, (admin) =>
       admin.createTopics({
         timeout: timeoutMs,
-        waitForLeaders: true,
+        // It takes a broker that has not heard of the topic yet for an answer.
+        waitForLeaders: false,
         topics: [{
           topic: topic.name,
           ...(topic.partitions === undefined ? {} : { numPartitions: topic.partitions }),
@@ -80,13 +81,28 @@ export const makeAdmin = Effect.fnUntraced(function*(
           configEntries: Object.entries(topic.configs ?? {}).map(([name, value]) => ({ name, value }))
         }]
       })).pipe(
-        // Told by the brokers to be there, which its leaders may not have heard of yet.
-        Effect.tap((created) => created ? untilKnown(topic.name) : Effect.void)
+        Effect.tap((created) => created ? untilLed(topic.name) : Effect.void)
       )
 
-  /** A topic that was just created is known to all brokers a moment later. */
-  const untilKnown = (topic: string): Effect.Effect<void, KafkaError> =>
-    named("create topic", { topic }, Effect.asVoid(cluster.askTopic(topic)))
+  /** Brokers hear of a topic, and partitions find their leaders, a moment after it was made. */
+  const untilLed = (topic: string): Effect.Effect<void, KafkaError> =>
+    named(
+      "create topic",
+      { topic },
+      Effect.flatMap(cluster.anyBroker, (broker) => attempt(() => broker.metadata([topic]))).pipe(
+        Effect.flatMap(({ topicMetadata: [metadata] }) => {
+          const code = metadata?.topicErrorCode ?? codes.unknownTopicOrPartition
+          const isLed = metadata?.partitionMetadata.every(({ leader }) => leader >= 0) === true
+          return code === 0 && isLed
+            ? Effect.void
+            : Effect.fail(protocolFailure(code === 0 ? codes.leaderNotAvailable : code))
+        }),
+        Effect.retry({
+          while: isRetriableFailure,
+          schedule: Schedule.max([Schedule.spaced(50), Schedule.recurs(timeoutMs / 50)])
+        })
+      )
+    )
 
   const setOffsets = (groupId: string, offsets: ReadonlyArray<PartitionOffset>): Effect.Effect<void, KafkaError> => {
     const request = askCoordinator(cluster, groupId, (broker) =>

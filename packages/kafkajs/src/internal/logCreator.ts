@@ -2,11 +2,14 @@
 import * as Effect from "effect/Effect"
 import { type logCreator, logLevel } from "kafkajs"
 
-/** Its errors are retried or come back as typed failures, and its information is of its inside: all one level lower. */
-const logAt = (level: logLevel): (...message: ReadonlyArray<unknown>) => Effect.Effect<void> => {
+/**
+ * Its errors are retried or come back as typed failures, and its information is of its inside: all one level lower. An
+ * error in an answer is for whoever asked, who knows whether it is one.
+ */
+const logAt = (level: logLevel, message: string): (...message: ReadonlyArray<unknown>) => Effect.Effect<void> => {
   switch (level) {
     case logLevel.ERROR:
-      return Effect.logWarning
+      return message.startsWith("Response ") ? Effect.logDebug : Effect.logWarning
     case logLevel.WARN:
       return Effect.logInfo
     case logLevel.INFO:
@@ -22,5 +25,5 @@ export const makeLogCreator = (run: (effect: Effect.Effect<void>) => void): logC
   const annotations = Object.fromEntries(
     Object.entries(extra).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value))
   )
-  run(Effect.annotateLogs(logAt(level)(`kafkajs ${namespace}: ${message}`), { transport: "kafkajs", ...annotations }))
+  run(Effect.annotateLogs(logAt(level, message)(`kafkajs ${namespace}: ${message}`), { transport: "kafkajs", ...annotations }))
 }

@@ -25,6 +25,8 @@ export interface PartitionSnapshot {
   readonly inFlight: number
   /** The timestamp (ms since 1970) of the oldest record that is not settled; `undefined` where all are. */
   readonly oldestTimestamp: number | undefined
+  /** How much of a commit's metadata (at most 4096 bytes) tells of records settled beyond the watermark. */
+  readonly metadataBytes: number
   readonly paused: boolean
   readonly backPressured: boolean
   readonly halted: boolean

@@ -3,6 +3,7 @@ import { MemoryCluster } from "@weft/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
@@ -137,6 +138,37 @@ describe("Consumer", () => {
         assert.deepStrictEqual(yield* committedOf(cluster), { 0: 100 })
       })))
 
+  it.effect("2 order: intake stops before the metadata of settled records is full, and goes on when the gap closes", () =>
+    withCluster({ records: 60_000 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ maxPollRecords: 500, drainTimeoutMs: 0 })
+        const stuck = yield* Latch.make(false)
+        let seen = 0
+        yield* consumer.batches.pipe(
+          Stream.runForEach((batch) =>
+            Effect.gen(function*() {
+              for (let i = 0; i < batch.size; i++) {
+                seen++
+                // The first record waits; behind it every other one is settled: the worst that metadata can be asked to hold.
+                if (batch.from + i > 0 && i % 2 === 0) batch.settle(i)
+                else yield* Effect.forkDetach(Effect.andThen(stuck.await, Effect.sync(() => batch.settle(i))))
+              }
+              yield* Effect.sleep(15)
+            })
+          ),
+          Effect.forkChild
+        )
+        yield* advance(10_000)
+        assert.isBelow(seen, 60_000)
+        const metadata = (yield* cluster.commits("group")).map(({ metadata }) => metadata.length)
+        assert.isAtMost(Math.max(...metadata), 4096)
+        assert.isAtLeast(Math.max(...metadata), 3072)
+        yield* stuck.open
+        yield* advance(10_000)
+        assert.strictEqual(seen, 60_000)
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 60_000 })
+      })))
+
   it.effect("3 bounded memory: a slow reader pauses the fetching and loses nothing", () =>
     withCluster({ partitions: 4 }, (cluster) =>
       Effect.gen(function*() {
@@ -250,6 +282,44 @@ describe("Consumer", () => {
         assert.strictEqual(stalled.length, 1)
         assert.deepInclude(stalled[0], { topic: "in", partition: 1, offset: 4n })
         assert.strictEqual(yield* Ref.get(done), 14)
+      })))
+
+  it.effect("5 stall: the policy halts that partition, or leaves the group with a typed failure", () =>
+    withCluster({ partitions: 2, records: 20 }, (cluster) =>
+      Effect.gen(function*() {
+        const stuckAt = (consumer: Consumer.Consumer["Service"], offset: bigint, seen: Ref.Ref<number>) =>
+          consumer.partitionedStream(codecs).pipe(
+            Stream.flatMap(([, records]) =>
+              Stream.mapEffect(records, (record) =>
+                record.record.partition === 1 && record.record.offset === offset
+                  ? Effect.never
+                  : Effect.andThen(Ref.update(seen, (n) => n + 1), Effect.sync(() => record.offset.settle()))), {
+              concurrency: "unbounded"
+            }),
+            Stream.runDrain
+          )
+        const stall = { maxPollIntervalMs: 60_000, maxPollRecords: 1, drainTimeoutMs: 0 }
+        const seen = yield* Ref.make(0)
+        const halting = yield* member({ ...stall, stallPolicy: "halt" })
+        yield* Effect.forkChild(stuckAt(halting, 4n, seen))
+        yield* advance(62_000, 500)
+        assert.deepStrictEqual(
+          (yield* halting.snapshot).map(({ halted }) =>
+            halted
+          ),
+          [false, true]
+        )
+        yield* cluster.append("in", numbered(10, 2))
+        yield* advance(2_000)
+        assert.strictEqual(yield* Ref.get(seen), 14 + 5)
+        yield* halting.shutdown
+
+        const leaving = yield* member({ ...stall, stallPolicy: "leave", groupId: "leaving" })
+        const fiber = yield* Effect.forkChild(Effect.flip(stuckAt(leaving, 4n, seen)))
+        const error = yield* untilDone(fiber)
+        assert.deepInclude(error, { _tag: "StalledError", topic: "in", partition: 1, offset: 4n })
+        assert.strictEqual((yield* cluster.group("leaving")).members.length, 0)
+        assert.deepStrictEqual(yield* committedOf(cluster, "leaving"), { 0: 15, 1: 4 })
       })))
 
   it.effect("6 shutdown: streams end once what is in flight is settled, and the group is left", () =>

@@ -6,7 +6,7 @@ import * as Latch from "effect/Latch"
 import type { FetchedBatch } from "../FetchedBatch.ts"
 import { type BatchOwner, CommittableBatch } from "../Offset.ts"
 import type { TopicPartition } from "../TopicPartition.ts"
-import { encode } from "./offsetMetadata.ts"
+import { encode, maxBytes } from "./offsetMetadata.ts"
 import { append, type OffsetRange } from "./offsetRanges.ts"
 import { OffsetTracker, type Span } from "./offsetTracker.ts"
 import { PartitionQueue } from "./partitionQueue.ts"
@@ -58,6 +58,8 @@ export class AssignedPartition implements BatchOwner {
   changes = 0
   /** The changes that the broker has. */
   committedChanges = 0
+  /** The size of the last commit's metadata. Near its limit nothing more is handed out until the gaps close. */
+  metadataBytes = 0
   recordsTaken = 0
   recordsSettled = 0
 
@@ -77,6 +79,7 @@ export class AssignedPartition implements BatchOwner {
     this.position = offset
     this.settledBeyond = settledBeyond
     this.changes = this.committedChanges = 0
+    this.metadataBytes = 0
     if (this.state === "starting") this.state = this.gate.isOpen() ? "active" : "draining"
   }
 
@@ -96,7 +99,8 @@ export class AssignedPartition implements BatchOwner {
   }
 
   get isReadable(): boolean {
-    return this.state === "active" && !this.pausedByUser && !this.halted && !this.queue.isEmpty
+    return this.state === "active" && !this.pausedByUser && !this.halted && !this.queue.isEmpty &&
+      this.metadataBytes <= metadataHighWater
   }
 
   wake(): void {
@@ -175,7 +179,10 @@ export class AssignedPartition implements BatchOwner {
   /** What a commit made now would say. */
   commitPoint(): CommitPoint {
     const offset = this.tracker.watermark
-    return { offset, changes: this.changes, metadata: this.beyondMetadata(offset) }
+    const metadata = this.beyondMetadata(offset)
+    this.metadataBytes = metadata.length
+    if (this.isReadable) this.wake()
+    return { offset, changes: this.changes, metadata }
   }
 
   onCommitted(point: CommitPoint): void {
@@ -233,6 +240,9 @@ interface Run {
   readonly settled: number
   readonly length: number
 }
+
+/** Three quarters: what is in flight when intake stops still has to fit. */
+const metadataHighWater = Math.floor(maxBytes * 3 / 4)
 
 const unsettledRun: Run = { settled: 0, length: Number.MAX_SAFE_INTEGER }
 

@@ -130,6 +130,7 @@ export const snapshot = (state: ConsumerState): Effect.Effect<ReadonlyArray<Part
         queuedBytes: partition.queue.bytes,
         inFlight: partition.inFlight,
         oldestTimestamp: oldest === undefined ? undefined : oldest.batch.timestamp(oldest.index),
+        metadataBytes: partition.metadataBytes,
         paused: partition.pausedByUser,
         backPressured: partition.pausedByBackPressure,
         halted: partition.halted

@@ -23,6 +23,8 @@ export type PartitionCounts = ReadonlyMap<string, number>
 
 export type Strategy = Exclude<AssignmentStrategy, "cooperative-sticky">
 
+export const strategies: ReadonlyArray<Strategy> = ["range", "roundrobin", "sticky"]
+
 const byName = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
 
 const sortedMembers = (members: ReadonlyArray<MemberTopics>): ReadonlyArray<MemberTopics> =>

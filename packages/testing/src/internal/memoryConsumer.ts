@@ -152,21 +152,23 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
     host: "/127.0.0.1",
     sessionTimeoutMs: settings.sessionTimeoutMs,
     rebalanceTimeoutMs: settings.maxPollIntervalMs,
-    protocols: [{
-      name: strategy,
+    // The other strategies stand behind the preferred one, so that a group can change from one to another in turn.
+    protocols: [strategy, ...Assignors.strategies.filter((other) => other !== strategy)].map((name) => ({
+      name,
       metadata: {
         topics: subscription._tag === "Topics" ? subscription.topics : [],
         owned: held,
         ownedGeneration: generation
       }
-    }]
+    }))
   })
 
   const shareOut = (reply: Extract<Reply, { readonly _tag: "Joined" }>): Assignors.Shares | undefined => {
     isLeader = reply.leader === reply.memberId
     const named = new Set(reply.members.flatMap((m) => m.topics))
     counts = new Map([...named].map((name) => [name, topics.all.get(name)?.partitions.length ?? 0]))
-    return isLeader ? Assignors.assign(strategy, reply.members, counts) : undefined
+    const chosen = Assignors.strategies.find((name) => name === reply.protocol) ?? strategy
+    return isLeader ? Assignors.assign(chosen, reply.members, counts) : undefined
   }
 
   const joinGroup = Effect.gen(function*() {

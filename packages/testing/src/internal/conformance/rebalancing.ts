@@ -200,6 +200,20 @@ export const rebalancing: ReadonlyArray<Behaviour> = [
   ),
 
   behaviour(
+    "rebalance: members that prefer different strategies share the group all the same",
+    () =>
+      Effect.gen(function*() {
+        const b = yield* bench(4)
+        const first = yield* b.member({ with: { partitionAssignmentStrategy: "range" } })
+        yield* joined(first)
+        const second = yield* b.member({ with: { partitionAssignmentStrategy: "sticky" } })
+        yield* shared(4, first, second)
+        yield* same([first.ended(), second.ended()], [undefined, undefined], "the ends of run")
+        yield* keptTheRules(first, second)
+      })
+  ),
+
+  behaviour(
     "rebalance: more members than partitions: some have none, and take over when one leaves",
     () =>
       Effect.gen(function*() {

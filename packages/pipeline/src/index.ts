@@ -6,7 +6,27 @@ export * as BatchRecordError from "./BatchRecordError.ts"
 /**
  * @since 0.1.0
  */
+export * as DeadLetter from "./DeadLetter.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as FailurePolicy from "./FailurePolicy.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Health from "./Health.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as LagMonitor from "./LagMonitor.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as LagStatus from "./LagStatus.ts"
 
 /**
  * @since 0.1.0
@@ -26,4 +46,19 @@ export * as PipelineError from "./PipelineError.ts"
 /**
  * @since 0.1.0
  */
+export * as PipelineOptions from "./PipelineOptions.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as PipelineRecord from "./PipelineRecord.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as RunningPipeline from "./RunningPipeline.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Tracing from "./Tracing.ts"

@@ -1,0 +1,59 @@
+/** Feeds the lanes from a partition's queue for as long as the partition is this member's. */
+import type { PartitionHandle } from "@weft/kafka/Consumer"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import type { Hub } from "./hub.ts"
+import { PartitionWork } from "./partitionWork.ts"
+import { Wake } from "./wake.ts"
+
+const defaultWindow = Duration.millis(100)
+
+export const feed = (hub: Hub, handle: PartitionHandle): Effect.Effect<void> =>
+  Effect.scoped(Effect.gen(function*() {
+    const run = yield* FiberSet.makeRuntime<never>()
+    const work = yield* Effect.acquireRelease(
+      Effect.sync(() => open(hub, handle, (effect) => void run(effect))),
+      (work) => Effect.sync(() => close(hub, work))
+    )
+    while (yield* handle.readable) {
+      const room = hub.lanes.room(work.group)
+      if (room === 0) {
+        yield* work.room.wait
+        continue
+      }
+      const fillings = work.fillings
+      const wasFilling = work.isFilling
+      work.take(room, hub.settings.maxPollRecords)
+      hub.wakeWorkers()
+      if (work.isFilling && (!wasFilling || work.fillings !== fillings)) startWindow(hub, work)
+    }
+  }))
+
+const open = (hub: Hub, handle: PartitionHandle, fork: PartitionWork["fork"]): PartitionWork => {
+  const work = new PartitionWork({
+    handle,
+    intake: { lanes: hub.lanes, order: hub.order, batchSize: hub.isBatched ? () => hub.batchSize : undefined },
+    stats: hub.statsOf(handle.topicPartition.topic),
+    room: new Wake(hub.dispatcher),
+    fork
+  })
+  hub.partitions.add(work)
+  return work
+}
+
+const close = (hub: Hub, work: PartitionWork): void => {
+  hub.partitions.delete(work)
+  hub.lanes.close(work.group)
+}
+
+/** A batch that is not full is handed over when its window is over. */
+const startWindow = (hub: Hub, work: PartitionWork): void => {
+  const { fillings } = work
+  const window = Duration.fromInputUnsafe(hub.definition.batch?.window ?? defaultWindow)
+  work.fork(Effect.map(Effect.sleep(window), () => {
+    if (work.fillings !== fillings) return
+    work.closeFilling()
+    hub.wakeWorkers()
+  }))
+}

@@ -1,0 +1,208 @@
+/**
+ * What a running pipeline holds and who is told what: partitions at work, lanes, counts. Synchronous: called by the
+ * fibers that take records in and by the workers.
+ */
+import type * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Random from "effect/Random"
+import type { SchedulerDispatcher } from "effect/Scheduler"
+import { HaltedError, type PipelineError } from "../PipelineError.ts"
+import type { Definition, Order } from "../PipelineOptions.ts"
+import { ofTopic } from "./instruments.ts"
+import { KeyLanes, type Lane } from "./keyLanes.ts"
+import type { Lanes, PartitionWork } from "./partitionWork.ts"
+import { type Counts, TopicStats } from "./topicStats.ts"
+import { Wake } from "./wake.ts"
+import { countByBatch, type Entry, type WorkItem } from "./workItem.ts"
+
+export type WorkLane = Lane<WorkItem, PartitionWork>
+
+/** What can be changed while the pipeline runs, beside its settings. */
+export interface Tuning {
+  readonly concurrency?: number | undefined
+  readonly maxInFlight?: number | undefined
+}
+
+const defaultConcurrency = 16
+/** Records of other keys to choose from, for each worker. */
+const inFlightPerWorker = 16
+
+export class Hub {
+  readonly definition: Definition<unknown>
+  readonly service: string
+  readonly order: Order
+  readonly lanes: Lanes
+  readonly clock: Clock.Clock
+  readonly random: Random.Random
+  readonly dispatcher: SchedulerDispatcher
+  /** For metrics that are updated without a fiber. */
+  readonly context: Context.Context<never>
+  readonly partitions = new Set<PartitionWork>()
+  readonly stats = new Map<string, TopicStats>()
+  readonly fatal: Deferred.Deferred<never, PipelineError>
+  /** Starts a worker; set by the pool. */
+  startWorker: () => void = () => undefined
+  readonly idle: Array<Wake> = []
+  workers = 0
+  settings: ConsumerSettings.ConsumerSettings
+  private tuning: Tuning
+
+  constructor(options: {
+    readonly definition: Definition<unknown>
+    readonly settings: ConsumerSettings.ConsumerSettings
+    readonly clock: Clock.Clock
+    readonly random: Random.Random
+    readonly dispatcher: SchedulerDispatcher
+    readonly context: Context.Context<never>
+    readonly fatal: Deferred.Deferred<never, PipelineError>
+  }) {
+    const { definition } = options
+    this.definition = definition
+    this.service = definition.service
+    this.order = definition.order ?? "partition"
+    this.settings = options.settings
+    this.tuning = { concurrency: definition.concurrency, maxInFlight: definition.maxInFlight }
+    this.clock = options.clock
+    this.random = options.random
+    this.dispatcher = options.dispatcher
+    this.context = options.context
+    this.fatal = options.fatal
+    this.lanes = new KeyLanes<WorkItem, PartitionWork>({
+      maxInFlight: () => this.maxInFlight,
+      groupMax: () => this.groupMax,
+      onRoom: (group) => group.owner.room.signal()
+    })
+  }
+
+  /** How many workers there are at most. */
+  get concurrency(): number {
+    return this.tuning.concurrency ?? (this.order === "partition" ? Infinity : defaultConcurrency)
+  }
+
+  get batchSize(): number {
+    return this.definition.batch?.size ?? this.settings.maxPollRecords
+  }
+
+  get isBatched(): boolean {
+    return this.definition.processBatch !== undefined
+  }
+
+  /** The most records that were taken in and are not settled. */
+  get maxInFlight(): number {
+    return this.tuning.maxInFlight
+      ?? (this.order === "partition" || this.isBatched ? Infinity : inFlightPerWorker * this.concurrency)
+  }
+
+  /** The same for one partition: the batch at work, and the next one. */
+  private get groupMax(): number {
+    if (this.isBatched) return (this.order === "none" ? this.concurrency + 1 : 2) * this.batchSize
+    return this.order === "partition" ? 2 * this.settings.maxPollRecords : Infinity
+  }
+
+  apply(settings: ConsumerSettings.ConsumerSettings): void {
+    this.settings = settings
+    this.lanes.reconsider()
+  }
+
+  tune(tuning: Tuning): void {
+    this.tuning = { ...this.tuning, ...tuning }
+    this.lanes.reconsider()
+    this.wakeWorkers()
+    // Workers that are one too many end when they wake.
+    for (const worker of this.idle.splice(0)) worker.signal()
+  }
+
+  statsOf(topic: string): TopicStats {
+    const known = this.stats.get(topic)
+    if (known !== undefined) return known
+    const stats = new TopicStats(topic, ofTopic(topic, this.settings.groupId))
+    this.stats.set(topic, stats)
+    return stats
+  }
+
+  /** A worker for each lane in line, as far as there are any. */
+  wakeWorkers(): void {
+    for (let lanes = this.lanes.ready; lanes > 0; lanes--) {
+      const worker = this.idle.pop()
+      if (worker !== undefined) worker.signal()
+      else if (this.workers < this.concurrency) {
+        this.workers++
+        this.startWorker()
+      } else return
+    }
+  }
+
+  /** Nothing of the lane's first item can be begun: forget what is nobody's any more, or wait for the drain's end. */
+  cannotBegin(lane: WorkLane): void {
+    const item = lane.items.first!
+    const work = lane.group.owner
+    const before = item.size
+    const live = item.prune()
+    this.lanes.settled(lane.group, live ? before - item.size : before)
+    if (!live) return this.lanes.finish(lane)
+    this.lanes.requeue(lane)
+    if (work.watched) return
+    work.watched = true
+    this.lanes.suspend(work.group)
+    work.fork(Effect.map(work.handle.gate(item.current()[0]!.batch), () => {
+      work.watched = false
+      work.prune()
+      this.lanes.resume(work.group)
+      this.wakeWorkers()
+    }))
+  }
+
+  /** Entries of an item are done for good. */
+  settle(work: PartitionWork, item: WorkItem, entries: ReadonlyArray<Entry>): void {
+    const durationMs = this.clock.currentTimeMillisUnsafe() - item.startedAt
+    let settled = 0
+    for (const [batch, records] of countByBatch(entries)) {
+      if (records === batch.size) {
+        if (batch.settleAll()) settled += records
+      } else {
+        for (const entry of entries) if (entry.batch === batch && batch.settle(entry.index)) settled++
+      }
+    }
+    for (const entry of entries) item.remove(entry)
+    work.stats.settled(settled, durationMs)
+    this.lanes.settled(work.group, entries.length)
+  }
+
+  /** Goes on with the lane after what was first in its item is done. */
+  proceed(lane: WorkLane): void {
+    if (lane.items.first?.size === 0) this.lanes.finish(lane)
+    else this.lanes.requeue(lane)
+  }
+
+  halt(entry: Entry, attempts: number, cause: unknown): Effect.Effect<void> {
+    const { batch, index } = entry
+    return Effect.asVoid(Deferred.fail(
+      this.fatal,
+      new HaltedError({
+        service: this.service,
+        topic: batch.topic,
+        partition: batch.partition,
+        offset: batch.fetched.offset(batch.from + index),
+        attempts,
+        cause
+      })
+    ))
+  }
+
+  /** A worker processed records of a topic: one operation, in the words of OpenTelemetry. */
+  told(stats: TopicStats, records: number, durationMs: number): void {
+    stats.instruments.consumed.updateUnsafe(records, this.context)
+    stats.instruments.duration.updateUnsafe(durationMs / 1_000, this.context)
+  }
+
+  get totals(): Counts & { readonly inFlight: number } {
+    const sum = { processed: 0, bytes: 0, retries: 0, failures: 0, skipped: 0, deadLetters: 0 }
+    for (const { totals } of this.stats.values()) {
+      for (const name of Object.keys(sum) as Array<keyof Counts>) sum[name] += totals[name]
+    }
+    return { ...sum, inFlight: this.lanes.total }
+  }
+}

@@ -1,0 +1,134 @@
+/** Measures once per interval and hands it to the sink, in the background: no record ever waits for it. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { LagMonitor, PartitionLag } from "../LagMonitor.ts"
+import type { LagStatus } from "../LagStatus.ts"
+import { MetricsSink } from "../MetricsSink.ts"
+import type { Hub } from "./hub.ts"
+import { dropped, ofPartition } from "./instruments.ts"
+import { MetricsBuffer } from "./metricsBuffer.ts"
+import { Wake } from "./wake.ts"
+
+export interface Measuring {
+  /** As last measured. */
+  readonly lag: () => ReadonlyArray<PartitionLag>
+  /** Measures what is left and writes everything, as far as the sink takes it within a few seconds. */
+  readonly finish: Effect.Effect<void>
+}
+
+/** Measurements that wait for the sink: of 64 partitions every ten seconds, twenty-six minutes of them. */
+const bufferMax = 10_000
+const writeTimeout = Duration.seconds(30)
+const finishTimeout = Duration.seconds(5)
+const mebibyte = 1_048_576
+
+export const make = Effect.fnUntraced(function*(options: {
+  readonly hub: Hub
+  readonly monitor: LagMonitor
+  readonly member: Effect.Effect<string | undefined>
+  readonly interval: Duration.Duration
+}): Effect.fn.Return<Measuring, never, MetricsSink | Scope.Scope> {
+  const { hub, monitor } = options
+  const sink = yield* MetricsSink
+  const context = yield* Effect.context<never>()
+  const buffer = new MetricsBuffer(bufferMax)
+  const written = new Wake(hub.dispatcher)
+  const statuses = new Map<string, LagStatus>()
+  let lag: ReadonlyArray<PartitionLag> = []
+  let measuredAt = yield* Clock.currentTimeMillis
+  let member = ""
+  let countedDrops = 0
+  let isAway = false
+
+  const measure = Effect.gen(function*() {
+    lag = yield* monitor.sample
+    member = (yield* options.member) ?? member
+    const now = yield* Clock.currentTimeMillis
+    const interval = {
+      service: hub.service,
+      member,
+      now,
+      intervalMs: now - measuredAt,
+      memoryUsageMb: process.memoryUsage.rss() / mebibyte
+    }
+    measuredAt = now
+    const metrics = [...hub.stats.values()].map((stats) => {
+      const measured = stats.measure(interval)
+      stats.instruments.failures.updateUnsafe(measured.failures, context)
+      stats.instruments.retries.updateUnsafe(measured.retries, context)
+      stats.instruments.skipped.updateUnsafe(measured.skipped, context)
+      stats.instruments.deadLetters.updateUnsafe(measured.deadLetters, context)
+      return measured
+    })
+    buffer.add({ metrics, lag: lag.map(({ sample }) => sample) })
+    for (const { sample } of lag) showLag(sample, context)
+    if (buffer.dropped > countedDrops) {
+      dropped.updateUnsafe(buffer.dropped - countedDrops, context)
+      countedDrops = buffer.dropped
+    }
+    yield* tellStatuses(lag, statuses)
+  })
+
+  const write = Effect.suspend(() => {
+    if (buffer.size === 0) return Effect.void
+    const measurements = buffer.takeAll()
+    return sink.write(measurements).pipe(
+      Effect.timeout(writeTimeout),
+      Effect.matchCauseEffect({
+        onFailure: (cause) => {
+          buffer.restore(measurements)
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+          if (isAway) return Effect.void
+          isAway = true
+          return Effect.logWarning("the metrics sink is away; measurements are kept in a bounded buffer", cause)
+        },
+        onSuccess: () => {
+          if (!isAway) return Effect.void
+          isAway = false
+          return Effect.logInfo(`the metrics sink is back; ${buffer.dropped} measurements were dropped meanwhile`)
+        }
+      })
+    )
+  })
+
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(written.wait, write)))
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.andThen(
+        Effect.sleep(options.interval),
+        Effect.map(measure, () => written.signal())
+      )
+    )
+  )
+  return {
+    lag: () => lag,
+    finish: Effect.andThen(measure, write).pipe(Effect.timeoutOption(finishTimeout), Effect.asVoid)
+  }
+})
+
+const showLag = (
+  { group, lag, lagSeconds, partition, topic }: PartitionLag["sample"],
+  context: Context.Context<never>
+): void => {
+  const instruments = ofPartition(topic, partition, group)
+  instruments.lag.updateUnsafe(Number(lag), context)
+  instruments.lagSeconds.updateUnsafe(lagSeconds, context)
+}
+
+/** A line when what the lag of a partition means has changed. */
+const tellStatuses = (lag: ReadonlyArray<PartitionLag>, statuses: Map<string, LagStatus>): Effect.Effect<void> =>
+  Effect.forEach(lag, ({ sample, status }) => {
+    const key = `${sample.topic}-${sample.partition}`
+    const before = statuses.get(key) ?? "ok"
+    statuses.set(key, status)
+    if (before === status) return Effect.void
+    const line = `lag: ${before} -> ${status}, ${sample.lag} records, ${sample.lagSeconds} s`
+    return Effect.annotateLogs(status === "ok" ? Effect.logInfo(line) : Effect.logWarning(line), {
+      topic: sample.topic,
+      partition: sample.partition
+    })
+  }, { discard: true })

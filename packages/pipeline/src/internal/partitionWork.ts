@@ -1,0 +1,119 @@
+/**
+ * An assigned partition at work: what was taken from its queue becomes items in lanes, as the order wants it. State
+ * without effects.
+ */
+import type { PartitionHandle } from "@weft/kafka/Consumer"
+import type { CommittableBatch } from "@weft/kafka/Offset"
+import type * as Effect from "effect/Effect"
+import type { Order } from "../PipelineOptions.ts"
+import type { KeyLanes, LaneGroup } from "./keyLanes.ts"
+import type { TopicStats } from "./topicStats.ts"
+import type { Wake } from "./wake.ts"
+import { BatchItem, type Entry, RecordItem, type WorkItem } from "./workItem.ts"
+
+export type Lanes = KeyLanes<WorkItem, PartitionWork>
+
+/** How records become items. */
+export interface IntakeOptions {
+  readonly lanes: Lanes
+  readonly order: Order
+  /** How many records a batch has at most; `undefined` where records are processed one by one. */
+  readonly batchSize: (() => number) | undefined
+}
+
+/** What is the same for all records of a partition that wait for each other. */
+const wholePartition = ""
+
+export class PartitionWork {
+  readonly handle: PartitionHandle
+  readonly group: LaneGroup<WorkItem, PartitionWork>
+  readonly stats: TopicStats
+  /** Signalled when the partition may take records in again, or was given up. */
+  readonly room: Wake
+  /** Runs what belongs to this assignment; interrupted when it ends. */
+  readonly fork: (effect: Effect.Effect<unknown>) => void
+  /** Someone waits for the end of the partition's draining. */
+  watched = false
+  /** Records of a batch that is not full. */
+  private filling: Array<Entry> = []
+  /** Rises with each batch that is closed, so that the window of an earlier one does nothing. */
+  fillings = 0
+  private readonly intake: IntakeOptions
+
+  constructor(options: {
+    readonly handle: PartitionHandle
+    readonly intake: IntakeOptions
+    readonly stats: TopicStats
+    readonly room: Wake
+    readonly fork: (effect: Effect.Effect<unknown>) => void
+  }) {
+    this.handle = options.handle
+    this.intake = options.intake
+    this.group = options.intake.lanes.open(this)
+    this.stats = options.stats
+    this.room = options.room
+    this.fork = options.fork
+  }
+
+  get isFilling(): boolean {
+    return this.filling.length > 0
+  }
+
+  /** Takes in at most `room` records from the partition's queue. */
+  take(room: number, maxAtOnce: number): void {
+    const { lanes } = this.intake
+    while (room > 0) {
+      const batch = this.handle.take(Math.min(room, maxAtOnce))
+      if (batch === undefined) return
+      room -= batch.size
+      lanes.hold(this.group, batch.size)
+      this.stats.totals.bytes += Math.round(batch.fetched.byteLength * batch.size / batch.fetched.count)
+      this.admit(batch)
+    }
+  }
+
+  private admit(batch: CommittableBatch): void {
+    const { batchSize, lanes, order } = this.intake
+    const { handle } = this
+    if (batchSize !== undefined) {
+      for (let index = 0; index < batch.size; index++) this.filling.push({ batch, index })
+      const size = batchSize()
+      while (this.filling.length >= size) this.close(this.filling.splice(0, size))
+    } else if (order === "partition") {
+      lanes.add(this.group, wholePartition, new RecordItem(handle, batch, 0, batch.size))
+    } else {
+      for (let index = 0; index < batch.size; index++) {
+        const key = order === "key" ? keyOf(batch, index) : undefined
+        lanes.add(this.group, key, new RecordItem(handle, batch, index, index + 1))
+      }
+    }
+  }
+
+  /** The window is over: what there is becomes a batch. */
+  closeFilling(): void {
+    if (this.filling.length > 0) this.close(this.filling.splice(0))
+  }
+
+  private close(entries: ReadonlyArray<Entry>): void {
+    this.fillings++
+    const key = this.intake.order === "none" ? undefined : wholePartition
+    this.intake.lanes.add(this.group, key, new BatchItem(this.handle, entries))
+  }
+
+  /** Forgets records whose assignment has ended. */
+  prune(): void {
+    const before = this.filling.length
+    this.filling = this.filling.filter(({ batch }) => batch.isLive)
+    this.intake.lanes.settled(this.group, before - this.filling.length)
+    this.intake.lanes.prune(this.group)
+  }
+}
+
+/** The bytes of a record's key as text; `undefined` for records without a key, which wait for nobody. */
+const keyOf = (batch: CommittableBatch, index: number): string | undefined => {
+  const range = batch.fetched.key(batch.from + index)
+  if (range === undefined) return undefined
+  const { buffer, end, start } = range
+  const bytes = buffer instanceof Buffer ? buffer : Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+  return bytes.toString("latin1", start, end)
+}

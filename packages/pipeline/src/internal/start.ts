@@ -1,0 +1,181 @@
+/** Puts a pipeline together and takes it apart in the right order. */
+import { ConfigStore } from "@weft/config/ConfigStore"
+import { toConsumerSettings } from "@weft/config/ConsumerConfig"
+import { type Resolved, summary } from "@weft/config/Resolution"
+import * as Setting from "@weft/config/Setting"
+import * as Consumer from "@weft/kafka/Consumer"
+import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import type { Subscription } from "@weft/kafka/Subscription"
+import type { Transport } from "@weft/kafka/Transport"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Random from "effect/Random"
+import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Health from "../Health.ts"
+import * as LagMonitor from "../LagMonitor.ts"
+import type { MetricsSink } from "../MetricsSink.ts"
+import type { PipelineError } from "../PipelineError.ts"
+import type { Definition } from "../PipelineOptions.ts"
+import type { RunningPipeline } from "../RunningPipeline.ts"
+import { runBatch } from "./batchRun.ts"
+import * as DeadLetters from "./deadLetters.ts"
+import { feed } from "./feeder.ts"
+import { Hub } from "./hub.ts"
+import * as Measure from "./measure.ts"
+import { runRecords } from "./recordRun.ts"
+import * as Recovery from "./recovery.ts"
+import * as Spans from "./spans.ts"
+import { type Run, worker } from "./workers.ts"
+
+/** How long handlers that outlived the drain deadline are waited for when they are interrupted. */
+const interruptionGrace = Duration.seconds(5)
+const defaultMetricsInterval = Duration.seconds(10)
+
+/** The settings of the consumer: the configuration, then what the definition insists on. */
+const settingsOf = (
+  definition: Definition<unknown>,
+  { config }: Resolved
+): ConsumerSettings.ConsumerSettings =>
+  ConsumerSettings.make({
+    ...toConsumerSettings(config),
+    clientId: definition.service,
+    ...(definition.drainTimeout === undefined
+      ? {}
+      : { drainTimeoutMs: Duration.toMillis(Duration.fromInputUnsafe(definition.drainTimeout)) }),
+    ...definition.overrides
+  })
+
+/** What a new start is needed for stays as it was. */
+const reloadable = (next: Resolved, applied: Resolved): Resolved => {
+  const config: Record<string, unknown> = { ...next.config }
+  for (const key of Setting.keys) {
+    if (Setting.get(key).reload === "restart") config[key] = applied.config[key]
+  }
+  return { ...next, config: config as unknown as Resolved["config"] }
+}
+
+export const start = Effect.fnUntraced(function*<R>(
+  subscription: Subscription,
+  given: Definition<R>
+): Effect.fn.Return<
+  RunningPipeline["Service"],
+  never,
+  Transport | ConfigStore | MetricsSink | Scope.Scope | R
+> {
+  // What the handler requires is in the context that workers are started with.
+  const definition = given as Definition<unknown>
+  const { profile, service } = definition
+  const store = yield* ConfigStore
+  const first = yield* store.load(service, { profile })
+  let applied = first
+  let health = Health.initial
+  const group = () => hub.settings.groupId
+
+  const fatal = yield* Deferred.make<never, PipelineError>()
+  const scheduler = yield* Scheduler.Scheduler
+  const hub = new Hub({
+    definition,
+    settings: settingsOf(definition, first),
+    clock: yield* Clock.Clock,
+    random: yield* Random.Random,
+    dispatcher: scheduler.makeDispatcher(),
+    context: yield* Effect.context<never>(),
+    fatal
+  })
+
+  return yield* Effect.gen(function*() {
+    yield* Effect.logInfo(`starting; configuration: ${summary(first)}`)
+    const deadLetters = yield* DeadLetters.make({
+      deadLetter: definition.deadLetter ?? {},
+      group,
+      clientId: () => hub.settings.clientId
+    })
+    const recovery = Recovery.make(hub, deadLetters)
+    const spans = yield* Spans.make(definition, hub.settings.groupId)
+    const run: Run = hub.isBatched ? runBatch(hub, spans, recovery) : runRecords(hub, spans, recovery)
+
+    // From here on what begins later ends earlier. The workers outlive the consumer: it drains while they finish.
+    const startWorker = yield* workersRuntime<R>()
+    hub.startWorker = () => void startWorker(worker(hub, run) as Effect.Effect<void, never, R>)
+    const startFeeder = yield* FiberSet.makeRuntime<never>()
+    const consumer = yield* Consumer.make({ subscription, settings: hub.settings })
+    const monitor = LagMonitor.make({ service, group, consumer })
+    const measuring = yield* Measure.make({
+      hub,
+      monitor,
+      member: consumer.memberId,
+      interval: Duration.fromInputUnsafe(definition.metricsInterval ?? defaultMetricsInterval)
+    })
+
+    yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) =>
+      Effect.sync(() => {
+        health = Health.observe(health, event)
+        // Who waits for room in a partition that is gone is told by this.
+        if (event._tag === "Revoked" || event._tag === "Lost") {
+          for (const work of hub.partitions) work.room.signal()
+        }
+      })))
+    yield* Effect.forkScoped(Effect.catch(
+      Stream.runForEach(consumer.partitions, (handle) =>
+        Effect.sync(() => {
+          startFeeder(feed(hub, handle))
+        })),
+      (error) => Deferred.fail(fatal, error)
+    ))
+    yield* Effect.forkScoped(
+      store.changes(service, { profile }).pipe(
+        Stream.runForEach((resolved) =>
+          Effect.suspend(() => {
+            applied = reloadable(resolved, first)
+            const settings = settingsOf(definition, applied)
+            hub.apply(settings)
+            return consumer.reconfigure(settings)
+          })
+        )
+      )
+    )
+    yield* Effect.forkScoped(Effect.catchCause(Deferred.await(fatal), (cause) =>
+      Effect.sync(() => {
+        health = Health.failed(health, cause)
+      })))
+    const shutdown = Effect.andThen(
+      consumer.shutdown,
+      Effect.sync(() => {
+        health = Health.stopped(health)
+      })
+    )
+    yield* Effect.addFinalizer(() => Effect.andThen(shutdown, measuring.finish))
+
+    return {
+      service,
+      consumer,
+      configuration: Effect.sync(() => applied),
+      health: Effect.sync(() => health),
+      totals: Effect.sync(() => hub.totals),
+      lag: Effect.sync(() => measuring.lag()),
+      tune: (options: Parameters<RunningPipeline["Service"]["tune"]>[0]) => Effect.sync(() => hub.tune(options)),
+      failure: Deferred.await(fatal),
+      shutdown
+    }
+  }).pipe(Effect.annotateLogs({ service, group: hub.settings.groupId }))
+})
+
+/** Starts workers; a handler that cannot be interrupted does not hold up the end of the program for ever. */
+const workersRuntime = Effect.fnUntraced(function*<R>() {
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function*() {
+      const closing = yield* Effect.forkDetach(Scope.close(scope, Exit.void))
+      const closed = yield* Fiber.await(closing).pipe(Effect.timeoutOption(interruptionGrace))
+      if (closed._tag === "None") yield* Effect.logWarning("handlers that cannot be interrupted are left behind")
+    })
+  )
+  return yield* Effect.provideService(FiberSet.makeRuntime<R>(), Scope.Scope, scope)
+})

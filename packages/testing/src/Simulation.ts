@@ -89,6 +89,8 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
   const maxPollRecords = yield* between(1, 30)
   const reading = yield* Random.choice(["merged", "partitions", "unordered"] as const)
   const queueMaxRecords = yield* between(1, 200)
+  // Small enough for a backlog of many fetches.
+  const maxPartitionFetchBytes = yield* between(200, 4_000)
   const story: Array<string> = []
   const processed: Array<Invariants.Processing> = []
   const members: Array<Member> = []
@@ -105,6 +107,7 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
       maxPollIntervalMs: 60_000,
       fetchMaxWaitMs: 100,
       queueMaxRecords,
+      maxPartitionFetchBytes,
       ...overrides
     })
 

@@ -61,7 +61,8 @@ export const starting: ReadonlyArray<Behaviour> = [
           after = probe.records.length
         }
       })
-      yield* eventually("the end", () => probe.position(b.topic, 0) === 200n)
+      // The first batch may well hold all records: what counts is what came after the seek.
+      yield* eventually("the end", () => after !== undefined && probe.records.length - after >= 50)
       yield* same(offsetsOf(probe, 0).slice(after), upTo(50, 150), "offsets after the seek")
       const before = probe.records.length
       probe.consumer.start([{ topic: b.topic, partition: 0, offset: 10n }])

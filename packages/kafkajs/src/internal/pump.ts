@@ -3,7 +3,7 @@
  * without waiting for anyone, and no partition waits for another. What the brokers mend by themselves (a leader that moved,
  * a broker that restarts) is waited out; what nobody can mend fails `run`.
  */
-import { ConnectionError, type KafkaError, UnsupportedError } from "@weft/kafka/KafkaError"
+import { ConnectionError, type KafkaError, UnknownTopicError, UnsupportedError } from "@weft/kafka/KafkaError"
 import { type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
 import type { TransportConsumer, TransportHandler } from "@weft/kafka/Transport"
 import * as Clock from "effect/Clock"
@@ -143,6 +143,16 @@ export const makePump = (options: {
       }))
     )
 
+  /** Partitions that nobody leads: of a topic that is gone, or whose brokers are. */
+  const leaderless = (): KafkaError => {
+    const topic = cluster.metadata()?.topicMetadata.find((one) =>
+      one.topicErrorCode === codes.unknownTopicOrPartition && state.topics().has(one.topic)
+    )?.topic
+    return topic === undefined
+      ? new ConnectionError({ brokers: cluster.addresses, cause: new Error("partitions are without a leader") })
+      : new UnknownTopicError({ topic })
+  }
+
   /** Looks for leaders: for partitions that have none, and every `metadata_max_age_ms`. */
   const lookForLeaders = (missing: boolean): Effect.Effect<void, KafkaError> =>
     cluster.refresh.pipe(
@@ -157,11 +167,7 @@ export const makePump = (options: {
           : Effect.mapError(fatal(failure), ({ error }) => error)
       ),
       Effect.andThen(
-        missing && now() - lastAnswer > patienceMs
-          ? Effect.fail(
-            new ConnectionError({ brokers: cluster.addresses, cause: new Error("partitions are without a leader") })
-          )
-          : Effect.sleep(client.retryBackoffMs)
+        missing && now() - lastAnswer > patienceMs ? Effect.fail(leaderless()) : Effect.sleep(client.retryBackoffMs)
       ),
       Effect.ensuring(Effect.sync(() => {
         refreshing = false

@@ -1,5 +1,5 @@
 /**
- * `npm run simulate -- --schedules 1000 --seed S [--faults planned|crashes|all] [--only SEED]`: seeded schedules on the in-memory cluster under virtual time.
+ * `npm run simulate -- --schedules 1000 --seed S [--faults planned|crashes|all] [--only SEED] [--first]`: seeded schedules on the in-memory cluster under virtual time.
  * Prints each seed that breaks the contract, with its story; the same seed is the same run.
  */
 import * as Simulation from "@weft/testing/Simulation"
@@ -12,7 +12,8 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     only: { type: "string" },
     faults: { type: "string" },
-    verbose: { type: "boolean", default: false }
+    verbose: { type: "boolean", default: false },
+    first: { type: "boolean", default: false }
   }
 })
 const schedules = Number(values.schedules)
@@ -43,6 +44,7 @@ for (const [i, seed] of seeds.entries()) {
   if (report.violations.length > 0) violations++
   console.log(`seed ${seed} --faults ${faults}`)
   for (const line of [...report.story, ...report.violations.slice(0, 10)]) console.log(`  ${line}`)
+  if (values.first && violations > 0) break
 }
 const seconds = (performance.now() - started) / 1000
 console.log(

@@ -84,6 +84,7 @@ export const make = (options: {
         yield* Effect.yieldNow
         continue
       }
+      session.readAgain()
       const { code } = answer.failure
       if (!Codes.isRetriable(code)) return yield* Codes.adminError("fetch", code, session.topics().join(", "))
       yield* timers.sleep(World.backoffMs(backoff, failures++))

@@ -1,14 +1,14 @@
 /** The demo: a generator, the georegion detector, and somebody who watches it. */
 import * as ConfigSetting from "@weft/config/Setting"
-import { detected, georegions, locations, service } from "@weft/example-georegion-detector/Georegions"
+import { between, detected, locations, service } from "@weft/example-georegion-detector/Georegions"
 import * as GeoregionDetector from "@weft/example-georegion-detector/GeoregionDetector"
 import * as Tables from "@weft/example-georegion-detector/Tables"
 import * as Admin from "@weft/kafka/Admin"
 import * as Producer from "@weft/kafka/Producer"
+import * as TopicPartition from "@weft/kafka/TopicPartition"
 import type { Transport } from "@weft/kafka/Transport"
 import * as Pipeline from "@weft/pipeline/Pipeline"
 import { RunningPipeline } from "@weft/pipeline/RunningPipeline"
-import type { LagSample } from "@weft/pipeline/MetricsSink"
 import * as Postgres from "@weft/postgres/Postgres"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
@@ -49,7 +49,7 @@ class Watch {
   detected = 0
   consumed = 0
   rates: Array<number> = []
-  lag: ReadonlyArray<LagSample> = []
+  partitions: ReadonlyArray<PartitionView> = []
   log: Array<LogView> = []
 }
 
@@ -72,6 +72,20 @@ const committedOf = Effect.fnUntraced(function*(group: string) {
 
 const sampleMs = 500
 
+/** The partitions as they are now; `lag` of the running pipeline is as old as its last metrics. */
+const partitionViews = Effect.fnUntraced(function*() {
+  const { consumer } = yield* RunningPipeline
+  const partitions = yield* consumer.snapshot
+  const named = partitions.map(({ partition, topic }) => TopicPartition.make(topic, partition))
+  const ends = new Map((yield* consumer.endOffsets(named)).map(({ offset, partition }) => [partition, offset]))
+  return partitions
+    .map(({ committed, partition, topic, watermark }): PartitionView => {
+      const end = ends.get(partition) ?? watermark
+      return { topic, partition, committed: committed ?? 0n, end, lag: end > watermark ? end - watermark : 0n }
+    })
+    .sort((a, b) => a.partition - b.partition)
+})
+
 /** Looks at what runs, twice a second. */
 const observe = Effect.fnUntraced(function*(watch: Watch, detectedBefore: number) {
   const running = yield* RunningPipeline
@@ -79,18 +93,10 @@ const observe = Effect.fnUntraced(function*(watch: Watch, detectedBefore: number
     const { processed } = yield* running.totals
     watch.rates = [...watch.rates, (processed - watch.consumed) * 1000 / sampleMs].slice(-samplesKept)
     watch.consumed = processed
-    watch.lag = yield* running.lag
+    watch.partitions = yield* partitionViews()
     watch.detected = (yield* endOf(detected)) - detectedBefore
   })
   yield* Effect.repeat(Effect.ignore(sample), Schedule.fixed(sampleMs))
-})
-
-const partitionView = (sample: LagSample): PartitionView => ({
-  topic: sample.topic,
-  partition: sample.partition,
-  committed: sample.consumerOffset,
-  end: sample.endOffset,
-  lag: sample.lag
 })
 
 const model = Effect.fnUntraced(function*(options: Options, watch: Watch, began: number): Effect.fn.Return<
@@ -111,7 +117,7 @@ const model = Effect.fnUntraced(function*(options: Options, watch: Watch, began:
     consumed: watch.consumed,
     detected: watch.detected,
     rates: watch.rates,
-    partitions: [...watch.lag].sort((a, b) => a.partition - b.partition).map(partitionView),
+    partitions: watch.partitions,
     settings: ConfigSetting.keys.map((key) => ({
       name: ConfigSetting.settings[key].sql,
       value: String(provenance[key].value),
@@ -170,7 +176,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 
   const database = Postgres.layerUrl(Redacted.make(options.databaseUrl), { applicationName: "weft-demo" })
   const clients = Layer.mergeAll(Producer.layer(), Admin.layer).pipe(Layer.provideMerge(options.transport))
-  const pipeline = Pipeline.layer(georegions).pipe(
+  const pipeline = Pipeline.layer(between(locations, detected, { metricsInterval: "5 seconds" })).pipe(
     Layer.provide([GeoregionDetector.layerPostgres, PostgresConfigStore.layer, PostgresMetricsSink.layer]),
     Layer.provide(Tables.layer)
   )

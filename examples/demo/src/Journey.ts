@@ -63,4 +63,4 @@ export const location = (traveller: Traveller, at: number, draw: Draw): Geocoded
 
 /** How many records are due in a second: a gentle swell, and every 12 seconds a burst that makes the lag visible. */
 export const recordsPerSecond = (second: number): number =>
-  Math.round(300 + 150 * Math.sin(second / 4)) + (second % 12 === 7 ? 4_000 : 0)
+  Math.round(300 + 150 * Math.sin(second / 4)) + (second % 12 === 7 ? 20_000 : 0)

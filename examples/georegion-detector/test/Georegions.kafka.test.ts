@@ -53,7 +53,7 @@ describe("the georegion detector on a real Kafka and a real PostgreSQL", () => {
           yield* Tables.create
           yield* sql`UPDATE pipeline_consumer_configs SET consumer_group_id = ${group} WHERE service_name = ${service}`
 
-          const running = Pipeline.layer(between(from, to)).pipe(
+          const running = Pipeline.layer(between(from, to, { metricsInterval: "1 second" })).pipe(
             Layer.provide([GeoregionDetector.layerPostgres, PostgresConfigStore.layer, PostgresMetricsSink.layer])
           )
           yield* Effect.gen(function*() {
@@ -69,6 +69,11 @@ describe("the georegion detector on a real Kafka and a real PostgreSQL", () => {
               (lags) => lags.reduce((sum, { committed }) => sum + Number(committed ?? 0), 0) === count
             )
             assert.isTrue(places.every(({ lag }) => lag === 0n))
+            const lag = yield* eventually(
+              sql`SELECT * FROM v_current_consumer_lag WHERE service_name = ${service}`,
+              (rows) => rows[0]?.["total_lag"] === 0n
+            )
+            assert.deepInclude(lag[0], { topic: from, partition_count: 4 })
           }).pipe(Effect.provide(running))
 
           const admin = yield* Admin.Admin

@@ -84,7 +84,7 @@ describe("the georegion detector", () => {
         message(1, location("nowhere", 48.14, 11.58))
       ])
       yield* Layer.build(Pipeline.layer(georegions))
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("5 seconds")
 
       const found = yield* detections
       assert.sameDeepMembers(found.map(({ key, value }) => [key, value.data.georegion_id]), [
@@ -110,7 +110,7 @@ describe("the georegion detector", () => {
         message(0, location("e", 52.52, 13.405))
       ])
       yield* Layer.build(Pipeline.layer(georegions))
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("5 seconds")
 
       const dead = yield* cluster.records(`${locations}.dlq`)
       assert.sameMembers(dead.map(({ key }) => Buffer.from(key!).toString()), ["a", "b", "c"])
@@ -121,7 +121,7 @@ describe("the georegion detector", () => {
   it.effect("takes its settings from its row, and says where each comes from", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(Pipeline.layer(georegions))
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("5 seconds")
       const { config, provenance } = yield* Context.get(context, RunningPipeline).configuration
       assert.strictEqual(config.consumerGroupId, "loom-georegion")
       assert.deepStrictEqual(provenance.maxPollRecords, { value: 200, source: "row" })
@@ -154,7 +154,7 @@ describe("the georegion detector", () => {
       const scope = yield* Scope.make()
       yield* cluster.append(locations, [message(2, location("a", 52.52, 13.405))])
       yield* Layer.buildWithScope(Pipeline.layer(georegions), scope)
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("5 seconds")
       assert.lengthOf(yield* cluster.members, 1)
       yield* Scope.close(scope, Exit.void)
       assert.lengthOf(yield* cluster.members, 0)

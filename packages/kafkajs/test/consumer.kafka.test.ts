@@ -81,6 +81,28 @@ describe("leaving", () => {
     })), 30_000)
 })
 
+describe("connections", () => {
+  const sockets = () => process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap").length
+
+  it.live("none is left behind, at whatever moment a consumer, a producer and admin requests end", () =>
+    Effect.gen(function*() {
+      const before = sockets()
+      const topic = yield* topicOf("sockets")
+      for (const afterMs of [0, 2, 5, 20, 200]) {
+        yield* onKafka(Effect.gen(function*() {
+          const transport = yield* Transport
+          yield* member(topic, yield* groupOf("sockets"))
+          const producer = yield* transport.producer(producerSettings)
+          const admin = yield* transport.admin
+          yield* Effect.forkChild(producer.send([{ topic, partition: 0, records: records(1) }]))
+          yield* Effect.forkChild(Effect.andThen(admin.listTopics, admin.listGroups))
+          yield* Effect.sleep(afterMs)
+        }))
+      }
+      yield* Effect.timeout(until(() => sockets() <= before), "5 seconds")
+    }), 30_000)
+})
+
 describe("membership", () => {
   it.live("a member that the coordinator forgot hears that its partitions are lost, and joins as another", () =>
     onKafka(Effect.gen(function*() {

@@ -88,9 +88,10 @@ interface Connection {
     readonly pending: ReadonlyArray<unknown>
     scheduleCheckPendingRequests: () => void
   }
-  readonly socket?: Socket
+  socket?: Socket | undefined
   rejectRequests(error: Error): void
-  disconnect(): Promise<unknown>
+  connect: () => Promise<unknown>
+  disconnect: () => Promise<unknown>
 }
 
 interface ConnectionPool {
@@ -270,7 +271,7 @@ export const openCluster = (options: ClusterOptions): OpenCluster => {
         })
         const close = () => {
           for (const connection of connectionPool.pool) {
-            connections.delete(connection)
+            connections.all.delete(connection)
             closeConnection(connection)
           }
         }
@@ -279,7 +280,7 @@ export const openCluster = (options: ClusterOptions): OpenCluster => {
           throw error
         })
       }),
-    close: () => connections.forEach(closeConnection)
+    close: connections.close
   }
 }
 
@@ -288,34 +289,59 @@ export const openAdmin = (options: ClusterOptions): { readonly admin: Admin; rea
   const kafka = new Kafka(configOf(options))
   const inner = innerOf(kafka)
   const create = inner[inner.create]!
-  let connections: ReadonlySet<Connection> = new Set()
+  let close = () => {}
   inner[inner.create] = (clusterOptions) => {
     const cluster = create(clusterOptions)
-    connections = trackConnections(cluster)
+    close = trackConnections(cluster).close
     return cluster
   }
   const admin = kafka.admin(options.retry === undefined ? {} : { retry: options.retry })
-  return { admin, close: () => connections.forEach(closeConnection) }
+  return { admin, close }
+}
+
+/** Named as kafkajs names what it retries or not by the flag. */
+class ConnectionClosed extends Error {
+  override readonly name = "KafkaJSConnectionError"
+  readonly retriable = false
 }
 
 const closeConnection = (connection: Connection): void => {
-  connection.rejectRequests(new Error("the connection was closed"))
-  void connection.disconnect().finally(() => connection.socket?.destroy())
+  const { socket } = connection
+  const closed = new ConnectionClosed("the connection was closed")
+  // What kafkajs still tries in the background must not open it again: that would keep the process alive.
+  connection.connect = () => Promise.reject(closed)
+  connection.rejectRequests(closed)
+  void connection.disconnect().finally(() => socket?.destroy())
 }
 
-const trackConnections = (cluster: InnerCluster): Set<Connection> => {
-  const connections = new Set<Connection>()
+/** The connections of a cluster, those made after its end included. */
+interface Connections {
+  readonly all: Set<Connection>
+  readonly close: () => void
+}
+
+const trackConnections = (cluster: InnerCluster): Connections => {
+  const all = new Set<Connection>()
+  let isClosed = false
   const builder = cluster.connectionPoolBuilder
   const build = builder.build
   builder.build = (destination) =>
     build(destination).then((pool) => {
       for (const connection of pool.pool) {
-        connections.add(connection)
+        all.add(connection)
         restQueue(connection)
+        forgetSocket(connection)
+        if (isClosed) closeConnection(connection)
       }
       return pool
     })
-  return connections
+  return {
+    all,
+    close: () => {
+      isClosed = true
+      all.forEach(closeConnection)
+    }
+  }
 }
 
 /** kafkajs re-arms a timer of one millisecond for as long as a connection lives, with nothing to wait for. */
@@ -323,6 +349,17 @@ const restQueue = ({ requestQueue }: Connection): void => {
   const schedule = requestQueue.scheduleCheckPendingRequests
   requestQueue.scheduleCheckPendingRequests = () => {
     if (requestQueue.pending.length > 0) schedule.call(requestQueue)
+  }
+}
+
+/** kafkajs ends a socket that is gone again and again while it looks for the broker, and each time leaves a listener. */
+const forgetSocket = (connection: Connection): void => {
+  const disconnect = connection.disconnect
+  connection.disconnect = () => {
+    const { socket } = connection
+    return disconnect.call(connection).finally(() => {
+      if (connection.socket === socket) connection.socket = undefined
+    })
   }
 }
 

@@ -64,6 +64,8 @@ export const makePump = (options: {
   }
   const now = () => clock.currentTimeMillisUnsafe()
   const inFlight = new Set<number>()
+  /** Failures in a row, of each broker. */
+  const failures = new Map<number, number>()
   let lastAnswer = now()
   let refreshing = false
   let metadataAt = now()
@@ -81,6 +83,7 @@ export const makePump = (options: {
       })
     )
     lastAnswer = now()
+    failures.delete(node)
     handler.onAlive("fetch")
     if (answer.errorCode !== undefined && answer.errorCode !== 0) return yield* Effect.fail(protocolFailure(answer.errorCode))
     let leaderMoved = false
@@ -131,8 +134,10 @@ export const makePump = (options: {
         if (failure._tag === "Fatal") return Effect.fail(failure)
         if (!isRetriableFailure(failure)) return fatal(failure)
         if (now() - lastAnswer > patienceMs) return fatal(failure)
+        const inARow = failures.get(node) ?? 0
+        failures.set(node, inARow + 1)
         return Effect.logDebug("a fetch failed and is tried again", failure.cause).pipe(
-          Effect.andThen(Effect.sleep(client.reconnectBackoffMs)),
+          Effect.andThen(Effect.sleep(Math.min(client.reconnectBackoffMs * 2 ** inARow, client.reconnectBackoffMaxMs))),
           Effect.andThen(Effect.ignore(cluster.refresh))
         )
       }),

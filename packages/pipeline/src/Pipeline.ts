@@ -19,11 +19,13 @@
 import type { ConfigStore } from "@weft/config/ConfigStore"
 import * as Subscription from "@weft/kafka/Subscription"
 import type { Transport } from "@weft/kafka/Transport"
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { start } from "./internal/start.ts"
 import type { MetricsSink } from "./MetricsSink.ts"
@@ -155,3 +157,14 @@ export const launch = <A, E, R>(self: Layer.Layer<A, E, R>): Effect.Effect<never
     )
     return yield* Deferred.await(failed)
   }))
+
+/**
+ * How the process of a pipeline ends, for `NodeRuntime.runMain(main, { teardown: Pipeline.teardown })`: with 0 where it
+ * was asked to end (SIGTERM, Ctrl-C) and did so in order. `runMain` by itself answers an interruption with 130, which a
+ * supervisor takes for a failure. A failure stays one.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const teardown: Runtime.Teardown = (exit, onExit) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)

@@ -22,4 +22,4 @@ const Main = Pipeline.layer(georegions).pipe(
   Layer.provide([Postgres.layer, Tracing.layer])
 )
 
-Pipeline.launch(Main).pipe(NodeRuntime.runMain)
+NodeRuntime.runMain(Pipeline.launch(Main), { teardown: Pipeline.teardown })

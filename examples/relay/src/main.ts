@@ -56,5 +56,7 @@ if (Result.isFailure(settings)) {
   for (const bad of settings.failure) console.error(RelaySettings.describe(bad))
   process.exitCode = 1
 } else {
-  NodeRuntime.runMain(run(settings.success, RelaySettings.unknownVariables(process.env)))
+  NodeRuntime.runMain(run(settings.success, RelaySettings.unknownVariables(process.env)), {
+    teardown: Pipeline.teardown
+  })
 }

@@ -4,8 +4,10 @@
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
 import * as Formatter from "effect/Formatter"
 import * as Setting from "./Setting.ts"
+import type * as WorkloadProfile from "./WorkloadProfile.ts"
 
 /**
  * There is no row for the service: its profile and the defaults hold. A normal state of a new service.
@@ -74,12 +76,56 @@ export interface QueryFailed {
 export type NoRow = MissingRow | MissingTable | DatabaseUnreachable | DatabaseTimeout | QueryFailed
 
 /**
- * Which of the explicit sources a refused value stood in.
+ * Nothing could be read since the process started: what an earlier one has kept of the service holds.
  *
  * @category models
  * @since 0.1.0
  */
-export type RefusedSource = "row" | "profile"
+export interface LastKnownGood {
+  readonly _tag: "LastKnownGood"
+  readonly service: string
+  /** When it was read from the database, in milliseconds since 1970. */
+  readonly savedAt: number
+}
+
+/**
+ * A workload profile was named that neither the table of profiles nor the program knows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnknownProfile {
+  readonly _tag: "UnknownProfile"
+  readonly service: string
+  readonly profile: unknown
+  readonly namedBy: WorkloadProfile.NamedBy
+  /** The pattern of the rule that named it. */
+  readonly pattern?: string | undefined
+  /** The name of the profile that holds instead. */
+  readonly used: string
+}
+
+/**
+ * The brokers' limits of a session timeout that cannot be kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BrokerLimits {
+  readonly _tag: "BrokerLimits"
+  readonly service: string
+  readonly groupMinSessionTimeoutMs: number
+  readonly groupMaxSessionTimeoutMs: number
+  readonly detail: string
+}
+
+/**
+ * Which source a refused value stood in. `default`: the setting's own default is not accepted by the brokers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RefusedSource = "environment" | "row" | "lastKnownGood" | "profile" | "default"
 
 /**
  * The value that is used in place of a refused one, and where it comes from.
@@ -96,6 +142,8 @@ interface Refusal {
   readonly service: string
   readonly setting: Setting.SettingKey
   readonly source: RefusedSource
+  /** The variable of the environment, where the value stood in one. */
+  readonly variable?: string | undefined
   readonly raw: unknown
   readonly used: Replacement
 }
@@ -162,7 +210,7 @@ export type Refused = BadValue | OutOfBounds | Contradiction
  * @category models
  * @since 0.1.0
  */
-export type ConfigIssue = NoRow | Refused | UnknownColumn
+export type ConfigIssue = NoRow | LastKnownGood | UnknownProfile | BrokerLimits | Refused | UnknownColumn
 
 const shown = 120
 
@@ -197,6 +245,14 @@ export const message = (issue: ConfigIssue): string => {
       return `the database did not answer within ${issue.timeoutMs} ms`
     case "QueryFailed":
       return `the database refused to read the configuration: ${render(issue.detail)}`
+    case "LastKnownGood":
+      return `the last known good configuration, read at ${time(issue.savedAt)}, holds`
+    case "UnknownProfile":
+      return `the workload profile ${render(issue.profile)} of the ${namedBy(issue)} is not known: `
+        + `${render(issue.used)} holds`
+    case "BrokerLimits":
+      return `the brokers' session timeouts of ${issue.groupMinSessionTimeoutMs} to ${issue.groupMaxSessionTimeoutMs} `
+        + `cannot be kept: ${issue.detail}`
     case "BadValue":
       return `${sql(issue)} ${render(issue.raw)} is not ${issue.expected}: ${replacement(issue.used)}`
     case "OutOfBounds":
@@ -211,10 +267,26 @@ export const message = (issue: ConfigIssue): string => {
   }
 }
 
-const sql = (issue: Refused): string =>
-  issue.source === "row"
-    ? Setting.settings[issue.setting].sql
-    : `${Setting.settings[issue.setting].sql} of the profile`
+const time = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(Math.min(Math.max(millis, 0), 8.64e15)))
+
+const namedBy = ({ namedBy, pattern }: UnknownProfile) =>
+  pattern === undefined ? namedBy : `${namedBy} ${render(pattern)}`
+
+const sql = (issue: Refused): string => {
+  const name = Setting.settings[issue.setting].sql
+  switch (issue.source) {
+    case "environment":
+      return issue.variable ?? name
+    case "row":
+      return name
+    case "lastKnownGood":
+      return `${name} of the last known good configuration`
+    case "profile":
+      return `${name} of the profile`
+    case "default":
+      return `the default of ${name},`
+  }
+}
 
 /**
  * Whether an issue deserves attention (`Warn`) or is a normal state (`Info`).

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type * as ConfigIssue from "./ConfigIssue.ts"
-import type * as Resolution from "./Resolution.ts"
+import type * as ConfigRow from "./ConfigRow.ts"
 
 /**
  * The columns of a row by SQL name, as a database would give them.
@@ -16,7 +16,7 @@ import type * as Resolution from "./Resolution.ts"
  * @category models
  * @since 0.1.0
  */
-export type Columns = { readonly [column: string]: unknown }
+export type Columns = ConfigRow.Columns
 
 /**
  * The rows by service. A service that is not there has no row.
@@ -24,7 +24,7 @@ export type Columns = { readonly [column: string]: unknown }
  * @category models
  * @since 0.1.0
  */
-export type Rows = ReadonlyMap<string, Resolution.RowResult>
+export type Rows = ReadonlyMap<string, ConfigRow.RowResult>
 
 /**
  * Rows of configuration in memory, which can be changed and watched.
@@ -55,7 +55,7 @@ export const layer = (initial: { readonly [service: string]: Columns } = {}): La
       const rows = yield* SubscriptionRef.make<Rows>(
         new Map(Object.entries(initial).map(([service, columns]) => [service, { _tag: "Row", columns }]))
       )
-      const put = (service: string, row: Resolution.RowResult) =>
+      const put = (service: string, row: ConfigRow.RowResult) =>
         SubscriptionRef.update(rows, (all) => new Map(all).set(service, row))
       return ConfigRows.of({
         rows,

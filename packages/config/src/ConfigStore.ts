@@ -12,7 +12,9 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as ConfigIssue from "./ConfigIssue.ts"
+import * as ConfigRow from "./ConfigRow.ts"
 import * as ConfigRows from "./ConfigRows.ts"
+import * as Environment from "./Environment.ts"
 import * as Resolution from "./Resolution.ts"
 import * as Setting from "./Setting.ts"
 import type * as WorkloadProfile from "./WorkloadProfile.ts"
@@ -22,8 +24,13 @@ import type * as WorkloadProfile from "./WorkloadProfile.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The workload profile that stands between the row and the defaults. Default `WorkloadProfile.profiles.default`. */
+  /**
+   * The workload profile that stands between the row and the defaults, unless the row or a rule names another one.
+   * Default `WorkloadProfile.profiles.default`.
+   */
   readonly profile?: WorkloadProfile.WorkloadProfile | undefined
+  /** What the brokers accept as a session timeout. Default: what brokers accept by default. */
+  readonly broker?: Resolution.BrokerLimits | undefined
 }
 
 /**
@@ -52,8 +59,8 @@ export class ConfigStore extends Context.Service<ConfigStore, {
  * @since 0.1.0
  */
 export interface RowSource {
-  /** Reads the row of a service; bounded in time. */
-  readonly read: (service: string) => Effect.Effect<Resolution.RowResult>
+  /** Reads the row of a service, and the profiles that it, a rule or the code (`profile`) may name; bounded in time. */
+  readonly read: (service: string, profile?: string) => Effect.Effect<ConfigRow.RowResult>
   /**
    * Emits whenever the row of a service may have changed. It emits once when the subscription stands: from then on no
    * change goes without a signal.
@@ -69,14 +76,12 @@ const issuesFound = Metric.counter("weft_config_issues", {
 /** What a store remembers of a service. */
 interface Memory {
   /** The row as it was read last, which an outage of the database does not take away. */
-  row?: Resolution.RowResult
+  row?: ConfigRow.RowResult
   /** One read at a time, so that an older row never replaces a newer one. */
   readonly turn: Semaphore.Semaphore
   /** The issues that stand, by identity: each is logged when it appears, not each time it is met. */
   standing: ReadonlyMap<string, ConfigIssue.ConfigIssue>
 }
-
-const isOutage = (row: Resolution.RowResult): boolean => row._tag === "NoRow" && row.reason._tag !== "MissingRow"
 
 const tell = Effect.fnUntraced(
   function*(service: string, memory: Memory, issues: ReadonlyArray<ConfigIssue.ConfigIssue>) {
@@ -114,10 +119,17 @@ export const make = (source: RowSource): ConfigStore["Service"] => {
   }
 
   const readAndResolve = Effect.fnUntraced(function*(service: string, memory: Memory, options?: Options) {
-    const read = yield* source.read(service)
-    if (!isOutage(read)) memory.row = read
+    const read = yield* source.read(service, options?.profile?.name)
+    if (!ConfigRow.isOutage(read)) memory.row = read
     const row = memory.row ?? read
-    const resolved = Resolution.resolve({ service, row, profile: options?.profile })
+    const environment = yield* Environment.read(service)
+    const resolved = Resolution.resolve({
+      service,
+      row,
+      environment,
+      profile: options?.profile,
+      broker: options?.broker
+    })
     const answer = read._tag === "NoRow" && row !== read
       ? { ...resolved, issues: [read.reason, ...resolved.issues] }
       : resolved
@@ -158,7 +170,7 @@ export const layerRows: Layer.Layer<ConfigStore, never, ConfigRows.ConfigRows> =
       read: (service) =>
         Effect.map(
           SubscriptionRef.get(rows),
-          (all): Resolution.RowResult => all.get(service) ?? { _tag: "NoRow", reason: { _tag: "MissingRow", service } }
+          (all): ConfigRow.RowResult => all.get(service) ?? { _tag: "NoRow", reason: { _tag: "MissingRow", service } }
         ),
       signals: () => SubscriptionRef.changes(rows)
     }))

@@ -28,6 +28,15 @@ export interface WorkloadProfile {
   readonly values: Values
 }
 
+/**
+ * Who named the profile that holds for a service: its row (`workload_profile`), the first rule whose pattern the
+ * service's name matches, the program, or nobody.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NamedBy = "row" | "rule" | "code" | "default"
+
 const builtIn = (name: Setting.ProfileName, description: string): WorkloadProfile => ({
   name,
   description,

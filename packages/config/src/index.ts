@@ -5,6 +5,10 @@ export * as ConfigIssue from "./ConfigIssue.ts"
 /**
  * @since 0.1.0
  */
+export * as ConfigRow from "./ConfigRow.ts"
+/**
+ * @since 0.1.0
+ */
 export * as ConfigRows from "./ConfigRows.ts"
 /**
  * @since 0.1.0
@@ -14,6 +18,10 @@ export * as ConfigStore from "./ConfigStore.ts"
  * @since 0.1.0
  */
 export * as ConsumerConfig from "./ConsumerConfig.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Environment from "./Environment.ts"
 /**
  * @since 0.1.0
  */

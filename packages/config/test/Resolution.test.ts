@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigIssue from "@weft/config/ConfigIssue"
 import * as ConsumerConfig from "@weft/config/ConsumerConfig"
+import type { RowResult } from "@weft/config/ConfigRow"
+import * as Environment from "@weft/config/Environment"
 import * as Resolution from "@weft/config/Resolution"
 import * as Setting from "@weft/config/Setting"
 import * as WorkloadProfile from "@weft/config/WorkloadProfile"
@@ -231,6 +233,184 @@ describe("Resolution: contradictions fall back as few fields as possible", () =>
   })
 })
 
+describe("Resolution: sources above the row, and in its place", () => {
+  const environment = (values: Record<string, string>): Environment.Environment => [
+    Object.fromEntries(
+      Object.entries(values).map(([key, raw]) => [key, { variable: `WEFT_SVC_${key}`, raw }])
+    ),
+    {}
+  ]
+
+  it("the environment wins where it contradicts the row, though more values of the row fall back", () => {
+    const columns = { heartbeat_interval_ms: 20000, session_timeout_ms: 100000 }
+    const resolved = Resolution.resolve({
+      service: "svc",
+      row: { _tag: "Row", columns },
+      environment: environment({ maxPollIntervalMs: "50000" })
+    })
+    assert.isTrue(accepts(resolved.config))
+    assert.deepStrictEqual(sourced(resolved, "maxPollIntervalMs"), [50000, "environment"])
+    assert.deepStrictEqual(refused(resolved), ["sessionTimeoutMs: Contradiction", "heartbeatIntervalMs: Contradiction"])
+    assert.match(
+      ConfigIssue.message(resolved.issues[0]!),
+      /^session_timeout_ms 100000 contradicts max_poll_interval_ms 50000 \(environment\)/
+    )
+  })
+
+  it("a value of the environment that contradicts another one gives way to the row", () => {
+    const resolved = Resolution.resolve({
+      service: "svc",
+      row: { _tag: "Row", columns: { heartbeat_interval_ms: 3000 } },
+      environment: environment({ heartbeatIntervalMs: "20000", sessionTimeoutMs: "30000" })
+    })
+    assert.deepStrictEqual(sourced(resolved, "heartbeatIntervalMs"), [3000, "row"])
+    assert.deepInclude(resolved.provenance.heartbeatIntervalMs.refused, { raw: "20000" })
+  })
+
+  it("the last known good configuration stands where the row would, and is said so", () => {
+    const reason = { _tag: "DatabaseUnreachable", service: "svc", detail: "ECONNREFUSED" } as const
+    const resolved = Resolution.resolve({
+      service: "svc",
+      row: {
+        _tag: "LastKnownGood",
+        columns: { max_poll_records: 7, workload_profile: "own", fetch_min_bytes: "no" },
+        table: { profiles: { own: { session_timeout_ms: 30000 } } },
+        reason,
+        savedAt: Date.UTC(2026, 0, 2)
+      }
+    })
+    assert.deepStrictEqual(sourced(resolved, "maxPollRecords"), [7, "lastKnownGood"])
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [30000, "lastKnownGood"])
+    assert.deepStrictEqual(sourced(resolved, "heartbeatIntervalMs"), [10000, "derived"])
+    assert.deepStrictEqual(resolved.issues.map(ConfigIssue.message), [
+      "the database is unreachable: \"ECONNREFUSED\"",
+      "the last known good configuration, read at 2026-01-02T00:00:00.000Z, holds",
+      "fetch_min_bytes of the last known good configuration \"no\" is not a whole number: 1 (default) is used"
+    ])
+  })
+})
+
+describe("Resolution: which profile", () => {
+  const profileOf = (row: RowResult, code?: WorkloadProfile.WorkloadProfile) => {
+    const resolved = Resolution.resolve({ service: "a-vision-b", row, profile: code })
+    assert.isTrue(accepts(resolved.config))
+    return resolved
+  }
+  const rule = { pattern: "%-vision-%", profile: "gpu" }
+  const told = (resolved: Resolution.Resolved) => [resolved.profile, resolved.profileSource]
+
+  it("the row's, then the rule's, then the program's, then the default", () => {
+    const code = WorkloadProfile.profiles.llm
+    const all = profileOf({ _tag: "Row", columns: { workload_profile: "network-io" }, table: { rule } }, code)
+    assert.deepStrictEqual(told(all), ["network-io", "row"])
+    assert.deepStrictEqual(sourced(all, "maxPollRecords"), [10, "profile"])
+    assert.deepStrictEqual(told(profileOf({ _tag: "Row", columns: {}, table: { rule } }, code)), ["gpu", "rule"])
+    assert.deepStrictEqual(told(profileOf({ _tag: "Row", columns: { workload_profile: null } }, code)), ["llm", "code"])
+    assert.deepStrictEqual(told(profileOf({ _tag: "Row", columns: {} })), ["default", "default"])
+  })
+
+  it("a rule holds for a service without a row, and explicit columns win", () => {
+    const reason = { _tag: "MissingRow", service: "a-vision-b" } as const
+    assert.strictEqual(profileOf({ _tag: "NoRow", reason, table: { rule } }).config.maxPollRecords, 1)
+    const row = profileOf({ _tag: "Row", columns: { max_poll_records: 9 }, table: { rule } })
+    assert.deepStrictEqual(sourced(row, "maxPollRecords"), [9, "row"])
+    assert.deepStrictEqual(sourced(row, "sessionTimeoutMs"), [300000, "profile"])
+  })
+
+  it("the table's profile comes before the built-in one, also for the program's and for the default", () => {
+    const profiles = { gpu: { max_poll_records: 2 }, default: { fetch_min_bytes: 5 }, own: { max_poll_records: 3 } }
+    const changed = profileOf({ _tag: "Row", columns: {}, table: { rule, profiles } })
+    assert.deepStrictEqual(sourced(changed, "maxPollRecords"), [2, "profile"])
+    assert.deepStrictEqual(sourced(changed, "sessionTimeoutMs"), [60000, "default"])
+    const none = profileOf({ _tag: "Row", columns: {}, table: { profiles } })
+    assert.deepStrictEqual(sourced(none, "fetchMinBytes"), [5, "profile"])
+    const code = profileOf({ _tag: "Row", columns: {}, table: { profiles } }, WorkloadProfile.profiles.gpu)
+    assert.deepStrictEqual(sourced(code, "maxPollRecords"), [2, "profile"])
+  })
+
+  it("a bad value of the table's profile gives way to the built-in one's", () => {
+    const profiles = { gpu: { max_poll_records: -1, session_timeout_ms: 120000 } }
+    const resolved = profileOf({ _tag: "Row", columns: {}, table: { rule, profiles } })
+    assert.deepStrictEqual(sourced(resolved, "maxPollRecords"), [1, "profile"])
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [120000, "profile"])
+    assert.match(
+      ConfigIssue.message(resolved.issues[0]!),
+      /^max_poll_records of the profile -1 is less than 1 .+: 1 \(profile\) is used$/
+    )
+  })
+
+  it.each(["nowhere", "", 7, "__proto__", { a: 1 }])(
+    "one that nobody knows is said so, and the next holds (%#)",
+    (name) => {
+      const resolved = profileOf({ _tag: "Row", columns: { workload_profile: name }, table: { rule, profiles: {} } })
+      assert.deepStrictEqual(told(resolved), ["gpu", "rule"])
+      assert.deepStrictEqual(resolved.issues, [
+        { _tag: "UnknownProfile", service: "a-vision-b", profile: name, namedBy: "row", used: "gpu" }
+      ])
+      const byRule = profileOf({ _tag: "Row", columns: {}, table: { rule: { pattern: "%", profile: "nowhere" } } })
+      assert.strictEqual(
+        ConfigIssue.message(byRule.issues[0]!),
+        "the workload profile \"nowhere\" of the rule \"%\" is not known: \"default\" holds"
+      )
+    }
+  )
+})
+
+describe("Resolution: what brokers accept", () => {
+  const within = (
+    columns: Record<string, unknown>,
+    [groupMinSessionTimeoutMs, groupMaxSessionTimeoutMs]: readonly [number, number],
+    profile?: WorkloadProfile.WorkloadProfile
+  ) => {
+    const broker = { groupMinSessionTimeoutMs, groupMaxSessionTimeoutMs }
+    const resolved = Resolution.resolve({ service: "svc", row: { _tag: "Row", columns }, broker, profile })
+    assert.isTrue(accepts(resolved.config))
+    return resolved
+  }
+
+  it("a session beyond the brokers' limit falls back to one within", () => {
+    const resolved = within({ session_timeout_ms: 120000 }, [6000, 100000])
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [60000, "default"])
+    assert.strictEqual(
+      ConfigIssue.message(resolved.issues[0]!),
+      "session_timeout_ms 120000 is more than 100000 (the brokers' group.max.session.timeout.ms): 60000 (default) is used"
+    )
+  })
+
+  it("a profile's session does so too", () => {
+    const resolved = within({}, [6000, 200000], WorkloadProfile.profiles.gpu)
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [60000, "default"])
+    assert.deepStrictEqual(refused(resolved), ["sessionTimeoutMs: OutOfBounds"])
+  })
+
+  it("the default itself is moved to the limit, and the reason says so", () => {
+    const low = within({}, [6000, 30000])
+    assert.deepStrictEqual(sourced(low, "sessionTimeoutMs"), [30000, "derived"])
+    assert.deepStrictEqual(sourced(low, "heartbeatIntervalMs"), [10000, "derived"])
+    assert.strictEqual(
+      ConfigIssue.message(low.issues[0]!),
+      "the default of session_timeout_ms, 60000 is more than 30000 (the brokers' group.max.session.timeout.ms): "
+        + "30000 (derived) is used"
+    )
+    assert.deepStrictEqual(sourced(within({}, [90000, 1800000]), "sessionTimeoutMs"), [90000, "derived"])
+  })
+
+  it("a poll interval shorter than the shortest session falls back", () => {
+    const resolved = within({ max_poll_interval_ms: 50000 }, [90000, 1800000])
+    assert.deepStrictEqual(sourced(resolved, "sessionTimeoutMs"), [90000, "derived"])
+    assert.deepStrictEqual(sourced(resolved, "maxPollIntervalMs"), [300000, "default"])
+    assert.include(refused(resolved), "maxPollIntervalMs: Contradiction")
+  })
+
+  it.each([[1, 5000], [2000000, 3000000], [-1, 1800000], [9000, 8000], [Number.NaN, 1], [6000.5, 60000]])(
+    "limits %i to %i that cannot be kept are an issue, and the answer is as near as can be",
+    (...limits) => {
+      const resolved = within({}, limits as [number, number])
+      assert.include(resolved.issues.map(({ _tag }) => _tag), "BrokerLimits")
+    }
+  )
+})
+
 describe("Resolution: names", () => {
   it.each(["", "   ", "a\nb", "a\u0000b", "\ud800", "x".repeat(32768), "\u00e9".repeat(16384)])(
     "a group that cannot be one falls back to the service's (%#)",
@@ -289,14 +469,90 @@ describe("Resolution: whatever a row holds", () => {
   )
   const services = fc.oneof(fc.constant("svc"), fc.string({ unit: "binary" }))
 
-  it("the answer is a configuration that the Schema accepts", () => {
+  const overrides = fc.record(
+    Object.fromEntries(Setting.keys.map((key) => [
+      key,
+      fc.oneof(numbers.map(String), fc.string({ unit: "binary" }), fc.constantFrom("true", "range", "latest", "")).map((
+        raw
+      ) => ({
+        variable: key,
+        raw
+      }))
+    ])),
+    { requiredKeys: [] }
+  )
+  const environments = fc.oneof(
+    { weight: 2, arbitrary: fc.constant(Environment.empty) },
+    fc.tuple(overrides, overrides)
+  )
+  const limits = fc.record({
+    groupMinSessionTimeoutMs: fc.oneof(fc.constantFrom(1, 6000, 30000, 60000), fc.integer({ min: 0, max: 1800000 })),
+    groupMaxSessionTimeoutMs: fc.oneof(fc.constantFrom(30000, 60000, 1800000), fc.integer({ min: 6000, max: 9000000 }))
+  }).filter(({ groupMaxSessionTimeoutMs, groupMinSessionTimeoutMs }) =>
+    groupMinSessionTimeoutMs <= groupMaxSessionTimeoutMs
+  )
+  const tables = fc.record({
+    rule: fc.record({ pattern: fc.string(), profile: fc.oneof(fc.constantFrom("gpu", "own"), fc.string()) }),
+    profiles: fc.dictionary(fc.constantFrom("gpu", "own", "default", "__proto__"), rowOf(anything), {
+      noNullPrototype: true
+    })
+  }, { requiredKeys: [] })
+  const namedProfile = fc.record({ workload_profile: fc.oneof(fc.constantFrom("gpu", "own", "llm"), anything) }, {
+    requiredKeys: []
+  })
+
+  it("the answer is a configuration that the Schema accepts, and brokers in a JoinGroup", () => {
     fc.assert(
-      fc.property(columns, profiles, services, (row, profile, service) => {
-        const resolved = Resolution.resolve({ service, row: { _tag: "Row", columns: row }, profile })
-        assert.isTrue(accepts(resolved.config), Resolution.summary(resolved))
-        for (const issue of resolved.issues) assert.notMatch(ConfigIssue.message(issue), /[\r\n]/)
-      }),
+      fc.property(
+        fc.tuple(columns, namedProfile).map(([row, named]) => ({ ...row, ...named })),
+        profiles,
+        services,
+        environments,
+        fc.option(limits, { nil: undefined }),
+        fc.option(tables, { nil: undefined }),
+        (row, profile, service, environment, broker, table) => {
+          const found: RowResult = { _tag: "Row", columns: row, table }
+          const resolved = Resolution.resolve({ service, row: found, profile, environment, broker })
+          assert.isTrue(accepts(resolved.config), Resolution.summary(resolved))
+          assert.isAtLeast(resolved.config.sessionTimeoutMs, broker?.groupMinSessionTimeoutMs ?? 0)
+          assert.isAtMost(resolved.config.sessionTimeoutMs, broker?.groupMaxSessionTimeoutMs ?? Infinity)
+          for (const issue of resolved.issues) assert.notMatch(ConfigIssue.message(issue), /[\r\n]/)
+        }
+      ),
       { numRuns: 2000 }
+    )
+  })
+
+  it("every value of the environment is in the configuration, or refused with its variable", () => {
+    fc.assert(
+      fc.property(overrides, columns, (own, row) => {
+        const resolved = Resolution.resolve({
+          service: "svc",
+          row: { _tag: "Row", columns: row },
+          environment: [own as Environment.Overrides, {}]
+        })
+        for (const key of Setting.keys) {
+          if (own[key] === undefined) continue
+          const { refused, source, variable } = resolved.provenance[key]
+          if (source === "environment") assert.strictEqual(variable, key)
+          else assert.deepInclude(refused, { raw: own[key].raw })
+        }
+      }),
+      { numRuns: 500 }
+    )
+  })
+
+  it("the environment's values hold as they would without a row that may contradict them", () => {
+    fc.assert(
+      fc.property(overrides, columns, (own, row) => {
+        const environment = [own as Environment.Overrides, {}] as const
+        const alone = Resolution.resolve({ service: "svc", row: { _tag: "Row", columns: {} }, environment })
+        const both = Resolution.resolve({ service: "svc", row: { _tag: "Row", columns: row }, environment })
+        const held = (resolved: Resolution.Resolved) =>
+          Setting.keys.filter((key) => resolved.provenance[key].source === "environment").length
+        assert.isAtLeast(held(both), held(alone))
+      }),
+      { numRuns: 500 }
     )
   })
 

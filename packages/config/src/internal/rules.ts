@@ -92,22 +92,29 @@ const yieldOrder: ReadonlyArray<NumericKey> = [
 
 export type Partially = { readonly [K in NumericKey]?: number }
 
+/** What the brokers accept as a session timeout. */
+export interface SessionLimits {
+  readonly min: number
+  readonly max: number
+}
+
 /**
  * Completes `explicit` with `preferred` values and then defaults, bending what is not explicit so that the rules hold
  * where that is possible. The session and the poll interval bend to each other, as do the two fetch sizes and the two
  * reconnect pauses. What a team relies on does not bend to what merely follows from it: an explicit heartbeat never
  * lengthens the session, and an explicit request timeout never shortens the poll interval.
  */
-export const settle = (explicit: Partially, preferred: Partially): Numbers => {
+export const settle = (explicit: Partially, preferred: Partially, session: SessionLimits): Numbers => {
   const wish = (key: NumericKey) => preferred[key] ?? Setting.settings[key].default
   /** The upper one of a pair, raised to the lower one unless that one stands lower in rank. */
-  const upper = (key: NumericKey, lower: NumericKey) =>
+  const upper = (key: NumericKey, lower: NumericKey, atLeast = 0) =>
     explicit[key]
-      ?? Math.max(wish(key), explicit[lower] ?? (preferred[key] === undefined ? preferred[lower] ?? 0 : 0))
+      ?? Math.max(wish(key), atLeast, explicit[lower] ?? (preferred[key] === undefined ? preferred[lower] ?? 0 : 0))
   const atMost = (key: NumericKey, limit: number) => explicit[key] ?? Math.min(wish(key), limit)
 
-  const maxPollIntervalMs = upper("maxPollIntervalMs", "sessionTimeoutMs")
-  const sessionTimeoutMs = atMost("sessionTimeoutMs", maxPollIntervalMs)
+  const maxPollIntervalMs = upper("maxPollIntervalMs", "sessionTimeoutMs", session.min)
+  const sessionTimeoutMs = explicit.sessionTimeoutMs
+    ?? Math.max(session.min, atMost("sessionTimeoutMs", Math.min(maxPollIntervalMs, session.max)))
   const requestTimeoutMs = explicit.requestTimeoutMs
     ?? (wish("requestTimeoutMs") > maxPollIntervalMs ? wish("requestTimeoutMs") : maxPollIntervalMs + 5_000)
   const fetchMaxBytes = upper("fetchMaxBytes", "maxPartitionFetchBytes")
@@ -130,6 +137,17 @@ export const settle = (explicit: Partially, preferred: Partially): Numbers => {
   }
 }
 
+/** Settings that rules tie together, directly or through others; no rule goes from one group to another. */
+const groups: ReadonlyArray<ReadonlyArray<NumericKey>> = (() => {
+  const found: Array<ReadonlyArray<NumericKey>> = []
+  for (const { other, subject } of rules) {
+    const touched = found.filter((group) => group.includes(subject) || group.includes(other))
+    for (const group of touched) found.splice(found.indexOf(group), 1)
+    found.push([...new Set([...touched.flat(), subject, other])])
+  }
+  return found.map((group) => yieldOrder.filter((key) => group.includes(key)))
+})()
+
 const without = (explicit: Partially, dropped: ReadonlyArray<NumericKey>): Partially =>
   Object.fromEntries(Object.entries(explicit).filter(([key]) => !dropped.includes(key as NumericKey)))
 
@@ -145,32 +163,73 @@ function* subsets(candidates: ReadonlyArray<NumericKey>, size: number): Generato
 }
 
 export interface Dropped {
+  /** The layer that the value stood in. */
+  readonly layer: number
   readonly key: NumericKey
   /** The rule that would be broken if this one value were kept. */
   readonly rule: Rule
 }
 
+interface Drop {
+  readonly layer: number
+  readonly key: NumericKey
+}
+
+const merged = (layers: ReadonlyArray<Partially>, drops: ReadonlyArray<Drop>): Partially =>
+  layers.reduceRight<Partially>(
+    (weaker, layer, i) => ({
+      ...weaker,
+      ...without(layer, drops.filter((drop) => drop.layer === i).map((d) => d.key))
+    }),
+    {}
+  )
+
 /**
- * The fewest explicit values to fall back so that the rest holds, and the numbers that follow. Falling all of them
- * back always works, so there is an answer.
+ * The fewest explicit values to fall back so that the rest holds, and the numbers that follow. The layers are given
+ * with the strongest first: no value of a layer falls back where values of weaker ones could instead. What falls back
+ * gives way to the weaker layers' value for the same setting. Falling all of them back always works, so there is an
+ * answer.
  */
 export const reconcile = (
-  explicit: Partially,
-  preferred: Partially
+  layers: ReadonlyArray<Partially>,
+  preferred: Partially,
+  session: SessionLimits
 ): { readonly numbers: Numbers; readonly dropped: ReadonlyArray<Dropped> } => {
-  const candidates = yieldOrder.filter((key) => explicit[key] !== undefined)
-  for (let size = 0; size <= candidates.length; size++) {
-    for (const subset of subsets(candidates, size)) {
-      const numbers = settle(without(explicit, subset), preferred)
-      if (violations(numbers).length > 0) continue
-      return {
-        numbers,
-        dropped: subset.map((key) => {
-          const broken = violations(settle(without(explicit, subset.filter((other) => other !== key)), preferred))
-          return { key, rule: broken.find((rule) => rule.subject === key || rule.other === key) ?? broken[0]! }
-        })
+  const numbersWithout = (drops: ReadonlyArray<Drop>) => settle(merged(layers, drops), preferred, session)
+
+  const fewest = (
+    group: ReadonlyArray<NumericKey>,
+    layer: number,
+    drops: ReadonlyArray<Drop>
+  ): ReadonlyArray<Drop> | undefined => {
+    if (layer === layers.length) {
+      const isBroken = violations(numbersWithout(drops)).some((rule) => group.includes(rule.subject))
+      return isBroken ? undefined : drops
+    }
+    const isShadowed = (key: NumericKey) =>
+      layers.some((stronger, i) =>
+        i < layer && stronger[key] !== undefined && !drops.some((drop) => drop.layer === i && drop.key === key)
+      )
+    const candidates = group.filter((key) => layers[layer]![key] !== undefined && !isShadowed(key))
+    for (let size = 0; size <= candidates.length; size++) {
+      for (const subset of subsets(candidates, size)) {
+        const found = fewest(group, layer + 1, [...drops, ...subset.map((key) => ({ layer, key }))])
+        if (found !== undefined) return found
       }
     }
+    return undefined
   }
-  return { numbers: settle({}, {}), dropped: [] }
+
+  const drops = groups.flatMap((group) => fewest(group, 0, []) ?? [])
+  return {
+    numbers: numbersWithout(drops),
+    dropped: drops.map((drop) => {
+      const kept = drops.filter((other) => other !== drop)
+      const broken = violations(numbersWithout(kept))
+      return {
+        ...drop,
+        rule: broken.find(({ other, subject }) => subject === drop.key || other === drop.key) ?? broken[0]!
+      }
+    })
+  }
 }

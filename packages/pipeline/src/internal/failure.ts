@@ -21,9 +21,10 @@ const tagOf = (error: unknown): string | undefined =>
 /** The error that a handler failed with, or else the defect that it died of. */
 export const ofCause = (cause: Cause.Cause<unknown>): Failure => {
   const error = Cause.findError(cause)
-  return Result.isSuccess(error)
-    ? { tag: tagOf(error.success), error: error.success, stack: Cause.pretty(cause) }
-    : { tag: "Defect", error: Cause.squash(cause), stack: Cause.pretty(cause) }
+  const stack = Cause.pretty(cause)
+  if (Result.isSuccess(error)) return { tag: tagOf(error.success), error: error.success, stack }
+  const defect = Cause.hasInterruptsOnly(cause) ? new Error("the handler was interrupted") : Cause.squash(cause)
+  return { tag: "Defect", error: defect, stack }
 }
 
 export const ofError = (error: unknown): Failure => ({

@@ -123,6 +123,16 @@ export class Hub {
     return stats
   }
 
+  /** More workers than there may be: some must end. */
+  get hasTooManyWorkers(): boolean {
+    return this.workers > this.concurrency
+  }
+
+  /** The next lane for a worker; none for one that is too many. */
+  nextLane(): WorkLane | undefined {
+    return this.hasTooManyWorkers ? undefined : this.lanes.next()
+  }
+
   /** A worker for each lane in line, as far as there are any. */
   wakeWorkers(): void {
     for (let lanes = this.lanes.ready; lanes > 0; lanes--) {

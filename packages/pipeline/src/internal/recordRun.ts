@@ -45,10 +45,9 @@ class RecordRun {
   }
 
   readonly advance = (): boolean => {
-    const { lanes } = this.hub
     while (true) {
       if (this.lane === undefined) {
-        const lane = this.left > 0 ? lanes.next() : undefined
+        const lane = this.left > 0 ? this.hub.nextLane() : undefined
         if (lane === undefined) return false
         if (lane.group.owner.stats !== this.stats) {
           this.next = lane

@@ -12,9 +12,9 @@ export const worker = (hub: Hub, run: Run): Effect.Effect<void, never, unknown> 
   const wake = new Wake(hub.dispatcher)
   const work = (given: WorkLane | undefined): Effect.Effect<void, never, unknown> =>
     Effect.suspend(() => {
-      const lane = given ?? (hub.workers > hub.concurrency ? undefined : hub.lanes.next())
+      const lane = given ?? hub.nextLane()
       if (lane !== undefined) return Effect.flatMap(run(lane), work)
-      if (hub.workers > hub.concurrency) {
+      if (hub.hasTooManyWorkers) {
         hub.workers--
         return Effect.void
       }

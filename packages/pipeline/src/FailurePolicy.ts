@@ -127,5 +127,5 @@ export const decide = (
   if (retry === undefined || options.attempt >= attempts) return { _tag: "Final", action: policy.finally }
   if (retry.schedule !== undefined) return { _tag: "Scheduled", schedule: retry.schedule }
   const doubled = options.retryBackoffMs * 2 ** (options.attempt - 1)
-  return { _tag: "Retry", delayMs: Math.min(maxDelayMs, doubled) * (0.8 + 0.4 * options.random) }
+  return { _tag: "Retry", delayMs: Math.round(Math.min(maxDelayMs, doubled) * (0.8 + 0.4 * options.random)) }
 }

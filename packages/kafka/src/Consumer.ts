@@ -46,6 +46,11 @@ export interface ConsumerOptions {
    * never tried again. Default: 200 ms, doubled up to 10 s, with jitter, 20 times (some two and a half minutes).
    */
   readonly restart?: Schedule.Schedule<unknown, KafkaError> | undefined
+  /**
+   * Waits for this member's turn to rejoin after its settings changed; the turn ends with the scope, once it has joined
+   * again. Consumption goes on while it waits. Default: at once.
+   */
+  readonly rejoinTurn?: Effect.Effect<void, never, Scope.Scope> | undefined
   /** Who may fetch again first when the buffers were full as a whole. Default: the emptiest queues. */
   readonly fetchStrategy?: FetchStrategy | undefined
 }
@@ -167,7 +172,10 @@ export class Consumer extends Context.Service<Consumer, {
   readonly events: Stream.Stream<ConsumerEvent>
   readonly snapshot: Effect.Effect<ReadonlyArray<PartitionSnapshot>>
   readonly memberId: Effect.Effect<string | undefined>
-  /** New settings: in place where that is possible, by drain, commit and rejoin where the group must know. */
+  /**
+   * New settings: in place where that is possible, by drain, commit and rejoin where the group must know. Where the group
+   * refuses them it goes back to those before; the events tell.
+   */
   readonly reconfigure: (settings: ConsumerSettings) => Effect.Effect<void>
   /**
    * Ends every stream after what is in flight is settled (up to the drain deadline) and committed, and leaves the group.
@@ -217,7 +225,8 @@ export const make = Effect.fnUntraced(function*(
     assignment,
     restart: options.restart ?? defaultRestart,
     stop,
-    rejoin
+    rejoin,
+    rejoinTurn: options.rejoinTurn ?? Effect.void
   }))
   // The yield lets the last events be logged.
   const shutdown = Effect.andThen(stop.open, Effect.andThen(Fiber.await(running), Effect.yieldNow))

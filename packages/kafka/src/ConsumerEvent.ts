@@ -66,6 +66,8 @@ export type ConsumerEvent = Data.TaggedEnum<{
   SettingAdapted: { readonly transport: string; readonly warning: SettingWarning }
   /** Settings changed while running. */
   Reconfigured: { readonly changes: ReadonlyArray<string>; readonly rejoin: boolean }
+  /** The group did not accept new settings; those before them hold again. */
+  SettingsRefused: { readonly error: KafkaError }
 }>
 
 interface TopicPartitionOf {
@@ -151,6 +153,10 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
   Reconfigured: (e): Line => ({
     level: "Info",
     message: `settings changed${e.rejoin ? ", rejoining" : ""}: ${e.changes.join("; ")}`
+  }),
+  SettingsRefused: (e): Line => ({
+    level: "Error",
+    message: `the new settings were refused, going back to those before: ${e.error.message}`
   })
 })
 

@@ -138,6 +138,11 @@ export interface TransportConsumer {
     partitions: ReadonlyArray<TopicPartition>,
     at: OffsetSpec
   ) => Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError>
+  /**
+   * Takes over new settings without a rejoin, from the next request on, as far as it can; answers which of them. Absent:
+   * none. Fetch sizes and waits are what a transport is asked for here.
+   */
+  readonly applySettings?: (settings: ConsumerSettings) => ReadonlySet<keyof ConsumerSettings>
   /** Keeps the membership alive while `beforeRevoke` waits. */
   readonly heartbeat: Effect.Effect<void, KafkaError>
 }

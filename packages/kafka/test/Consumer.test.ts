@@ -8,6 +8,7 @@ import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as TestClock from "effect/testing/TestClock"
@@ -532,6 +533,99 @@ describe("Consumer", () => {
         yield* advance(12_000, 200)
         assert.deepStrictEqual(yield* Ref.get(seen), ["in:0", "in:1", "in:2", "in:3", "in-2:x"])
         assert.strictEqual((yield* SubscriptionRef.get(consumer.assignment)).length, 2)
+      })))
+
+  it.effect("fetch sizes change without a rejoin", () =>
+    withCluster({ records: 2_000 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ maxPartitionFetchBytes: 300, queueMaxRecords: 5, drainTimeoutMs: 0 })
+        const most = yield* Ref.make(0)
+        yield* consumer.batches.pipe(
+          Stream.runForEach((batch) =>
+            Effect.andThen(Ref.update(most, (size) => Math.max(size, batch.fetched.count)), Effect.sleep(50))
+          ),
+          Effect.forkChild
+        )
+        yield* advance(1_000)
+        const before = yield* Ref.get(most)
+        yield* consumer.reconfigure(settings({ maxPartitionFetchBytes: 3_000, queueMaxRecords: 5, drainTimeoutMs: 0 }))
+        yield* advance(2_000)
+        assert.isAbove(yield* Ref.get(most), before * 3)
+        assert.strictEqual((yield* cluster.group("group")).generation, 1)
+      })))
+
+  it.effect("settings that the group refuses fall back to those before; nothing is lost or repeated", () =>
+    withCluster({ records: 200 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ maxPollRecords: 5 })
+        const events = yield* collectEvents(consumer)
+        const seen = yield* Ref.make<ReadonlyArray<string>>([])
+        yield* consumer.stream(codecs).pipe(
+          Stream.runForEach((record) =>
+            Effect.sleep(10).pipe(
+              Effect.andThen(Ref.update(seen, (all) => [...all, valueOf(record)])),
+              Effect.andThen(Effect.sync(() => record.offset.settle()))
+            )
+          ),
+          Effect.forkChild
+        )
+        yield* advance(500)
+        // Below the broker's group.min.session.timeout.ms.
+        yield* consumer.reconfigure(settings({ maxPollRecords: 5, sessionTimeoutMs: 1_000, heartbeatIntervalMs: 300 }))
+        yield* advance(20_000, 100)
+        const values = yield* Ref.get(seen)
+        assert.strictEqual(values.length, 200)
+        assert.strictEqual(new Set(values).size, 200)
+        assert.isTrue((yield* Ref.get(events)).some((event) => event._tag === "SettingsRefused"))
+        assert.strictEqual((yield* consumer.settings).sessionTimeoutMs, 60_000)
+      })))
+
+  it.effect("members rejoin in turn: consumption goes on while one waits", () =>
+    withCluster({ partitions: 3, records: 3 }, (cluster) =>
+      Effect.gen(function*() {
+        const turns = yield* Semaphore.make(1)
+        const out: Array<string> = []
+        let most = 0
+        let away = 0
+        const rejoinTurn = Effect.acquireRelease(
+          Effect.andThen(
+            turns.take(1),
+            Effect.sync(() => {
+              most = Math.max(most, ++away)
+            })
+          ),
+          () =>
+            Effect.andThen(
+              turns.release(1),
+              Effect.sync(() => {
+                away--
+              })
+            )
+        )
+        const members = yield* Effect.forEach(["a", "b", "c"], (clientId) =>
+          Consumer.make({
+            subscription: Subscription.topics("in"),
+            settings: settings({ clientId, drainTimeoutMs: 0 }),
+            rejoinTurn: Effect.asVoid(rejoinTurn)
+          }))
+        for (const consumer of members) {
+          yield* Effect.forkChild(Stream.runForEach(consumer.stream(codecs), (record) =>
+            Effect.sync(() => {
+              out.push(valueOf(record))
+              record.offset.settle()
+            })))
+        }
+        yield* advance(15_000)
+        for (const [i, consumer] of members.entries()) {
+          yield* consumer.reconfigure(settings({ clientId: "abc"[i]!, drainTimeoutMs: 0, sessionTimeoutMs: 45_000 }))
+        }
+        yield* advance(60_000, 100)
+        yield* cluster.append("in", numbered(3, 3))
+        yield* advance(5_000)
+        assert.strictEqual(most, 1)
+        assert.strictEqual(away, 0)
+        assert.strictEqual(out.length, 6)
+        assert.strictEqual((yield* cluster.group("group")).members.length, 3)
       })))
 
   it.effect("new settings apply in place, or by a rejoin that loses and repeats nothing", () =>

@@ -6,10 +6,12 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
 import { isRetriable, type KafkaError } from "../KafkaError.ts"
@@ -29,6 +31,8 @@ export interface LoopOptions {
   readonly stop: Latch.Latch
   /** Opened when the membership must be renewed: the settings or the topics have changed. */
   readonly rejoin: Latch.Latch
+  /** Waits for this member's turn; the turn ends with the scope. */
+  readonly rejoinTurn: Effect.Effect<void, never, Scope.Scope>
 }
 
 type Outcome = "stop" | "rejoin"
@@ -37,19 +41,37 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
   const { name } = yield* Transport
   let step = yield* Schedule.toStep(options.restart)
   let joined = false
+  // Held from before the drain until the next join has ended.
+  const turn = yield* makeTurn(options.rejoinTurn)
   while (true) {
     options.rejoin.closeUnsafe()
     const outcome = yield* Effect.result(Effect.scoped(
-      membership(state, options, name, () => {
-        joined = true
-      })
+      membership(
+        state,
+        options,
+        name,
+        turn,
+        Effect.suspend(() => {
+          joined = true
+          state.settingsBeforeRejoin = undefined
+          return turn.end
+        })
+      )
     ))
     yield* giveUp(state, options)
     if (outcome._tag === "Success") {
       if (outcome.success === "rejoin") continue
+      yield* turn.end
       return state.close(undefined)
     }
     const error = outcome.failure
+    if (state.settingsBeforeRejoin !== undefined && !isRetriable(error)) {
+      state.applySettings(state.settingsBeforeRejoin)
+      state.settingsBeforeRejoin = undefined
+      state.publish(ConsumerEvent.SettingsRefused({ error }))
+      continue
+    }
+    yield* turn.end
     if (joined) {
       joined = false
       step = yield* Schedule.toStep(options.restart)
@@ -62,6 +84,31 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
     if (options.stop.isOpen()) return state.close(undefined)
   }
 })
+
+interface Turn {
+  readonly take: Effect.Effect<void>
+  readonly end: Effect.Effect<void>
+}
+
+const makeTurn = Effect.fnUntraced(
+  function*(wait: Effect.Effect<void, never, Scope.Scope>): Effect.fn.Return<Turn, never, Scope.Scope> {
+    let taken: Scope.Closeable | undefined
+    const end = Effect.suspend(() => {
+      const scope = taken
+      taken = undefined
+      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+    })
+    const take = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        yield* end
+        const scope = taken = yield* Scope.make()
+        yield* restore(Scope.provide(wait, scope))
+      })
+    )
+    yield* Effect.addFinalizer(() => end)
+    return { take, end }
+  }
+)
 
 const nextDelay = (
   step: (now: number, error: KafkaError) => Pull.Pull<[unknown, Duration.Duration], never, unknown>,
@@ -76,7 +123,8 @@ const membership = Effect.fnUntraced(function*(
   state: ConsumerState,
   options: LoopOptions,
   name: string,
-  onJoined: () => void
+  turn: Turn,
+  onJoined: Effect.Effect<void>
 ) {
   const subscription = yield* resolve(state, options)
   if (subscription === undefined) return "stop" as const
@@ -87,9 +135,8 @@ const membership = Effect.fnUntraced(function*(
   const joining = join(state, subscription, {
     onAssigned: (partitions) =>
       Effect.suspend(() => {
-        onJoined()
         sign()
-        return SubscriptionRef.set(options.assignment, partitions)
+        return Effect.andThen(onJoined, SubscriptionRef.set(options.assignment, partitions))
       }),
     onAlive: sign
   })
@@ -99,7 +146,7 @@ const membership = Effect.fnUntraced(function*(
     member.failure,
     watch(state, () => lastSign, name),
     Effect.as(options.stop.await, "stop"),
-    Effect.as(options.rejoin.await, "rejoin"),
+    Effect.as(Effect.andThen(options.rejoin.await, turn.take), "rejoin"),
     topicsChanged(state, options, subscription)
   ])
   // Still a member: heartbeats go on and commits are accepted until the scope closes.

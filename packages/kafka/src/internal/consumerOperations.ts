@@ -153,18 +153,29 @@ const hot: ReadonlySet<keyof ConsumerSettings> = new Set([
   "autoOffsetReset"
 ])
 
+/** Answers once the settings apply: at once, or after the rejoin. */
 export const reconfigure = (
   state: ConsumerState,
   settings: ConsumerSettings,
   rejoin: Latch.Latch
 ): Effect.Effect<void> =>
   Effect.sync(() => {
-    const names = new Set([...Object.keys(settings), ...Object.keys(state.settings)]) as Set<keyof ConsumerSettings>
-    const changed = [...names].filter((name) => settings[name] !== state.settings[name])
+    const before = state.settings
+    const changed = changedSettings(before, settings)
     if (changed.length === 0) return
-    const changes = changed.map((name) => `${name} ${String(state.settings[name])} -> ${String(settings[name])}`)
-    const mustRejoin = changed.some((name) => !hot.has(name))
+    const changes = changed.map((name) => `${name} ${String(before[name])} -> ${String(settings[name])}`)
+    const applied = state.transport?.applySettings?.(settings)
+    const mustRejoin = changed.some((name) => !hot.has(name) && applied?.has(name) !== true)
     state.applySettings(settings)
+    if (mustRejoin) state.settingsBeforeRejoin ??= before
     state.publish(ConsumerEvent.Reconfigured({ changes, rejoin: mustRejoin }))
     if (mustRejoin) rejoin.openUnsafe()
   })
+
+const changedSettings = (
+  before: ConsumerSettings,
+  after: ConsumerSettings
+): ReadonlyArray<keyof ConsumerSettings> => {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof ConsumerSettings>
+  return [...names].filter((name) => before[name] !== after[name])
+}

@@ -40,6 +40,8 @@ export class ConsumerState implements PartitionOwner {
   lifecycle: Lifecycle = { _tag: "Open" }
   transport: TransportConsumer | undefined = undefined
   memberId: string | undefined = undefined
+  /** What the group last accepted, while a rejoin with other settings is under way. */
+  settingsBeforeRejoin: ConsumerSettings | undefined = undefined
   /** Streams that are being read. With none, nobody is left to settle what is in flight. */
   readers = 0
   /** Overrides the settings' schedule while a `commitWithin` runs. */

@@ -17,9 +17,18 @@ type Answer = ReadonlyArray<FetchedPart> | undefined
 
 const isEmpty = (answer: Answer): boolean => answer === undefined || answer.length === 0
 
+/** What the loop reads anew for each fetch. */
+export const fetchSettings: ReadonlySet<keyof ConsumerSettings> = new Set([
+  "fetchMinBytes",
+  "fetchMaxWaitMs",
+  "fetchMaxBytes",
+  "maxPartitionFetchBytes"
+])
+
 export const make = (options: {
   readonly world: World.World
-  readonly settings: ConsumerSettings
+  /** As they are now: fetch sizes and waits may change while it runs. */
+  readonly settings: () => ConsumerSettings
   readonly handler: TransportHandler
   readonly session: FetchSession
   /** Told when there may be something new to fetch. */
@@ -33,26 +42,27 @@ export const make = (options: {
 }): Effect.Effect<never, KafkaError> => {
   const { fail, handler, send, session, settings, signal, world } = options
   const { timers } = world
-  const backoff = { retryBackoffMs: settings.retryBackoffMs, maxMs: settings.reconnectBackoffMaxMs }
-  const limits = { maxBytes: settings.fetchMaxBytes, maxPartitionBytes: settings.maxPartitionFetchBytes }
-  const maxWaitMs = Math.max(1, settings.fetchMaxWaitMs)
+  const { reconnectBackoffMaxMs, retryBackoffMs } = settings()
+  const backoff = { retryBackoffMs, maxMs: reconnectBackoffMaxMs }
 
   /**
    * A fetch as the broker sees it: it waits for enough bytes, and for no longer than it was told. One that finds nothing
    * ends at a multiple of its wait, so that idle members wake together: fewer moments for the clock to stop at.
    */
   const poll: Effect.Effect<Answer> = Effect.gen(function*() {
+    const { fetchMaxBytes, fetchMaxWaitMs, fetchMinBytes, maxPartitionFetchBytes } = settings()
+    const maxWaitMs = Math.max(1, fetchMaxWaitMs)
     const deadline = timers.now() + maxWaitMs
     const quietDeadline = deadline - deadline % maxWaitMs
     const round = session.round()
-    while (!session.hasBytes(settings.fetchMinBytes)) {
-      const until = settings.fetchMinBytes > 1 && session.hasBytes(1) ? deadline : quietDeadline
+    while (!session.hasBytes(fetchMinBytes)) {
+      const until = fetchMinBytes > 1 && session.hasBytes(1) ? deadline : quietDeadline
       if (timers.now() >= until) break
       yield* signal.wait(until)
       // What is fetched has changed meanwhile: the question is put anew.
       if (session.round() !== round) return undefined
     }
-    return session.read(limits)
+    return session.read({ maxBytes: fetchMaxBytes, maxPartitionBytes: maxPartitionFetchBytes })
   })
 
   const handOver = (part: FetchedPart): void => {

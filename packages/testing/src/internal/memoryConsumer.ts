@@ -264,9 +264,10 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
     }
   })
 
+  let fetchSettings = settings
   const fetchLoop = FetchLoop.make({
     world,
-    settings,
+    settings: () => fetchSettings,
     handler,
     session,
     signal: fetchSignal,
@@ -373,6 +374,10 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
 
   const consumer: TransportConsumer = {
     warnings: warningsOf(settings),
+    applySettings: (next) => {
+      fetchSettings = next
+      return FetchLoop.fetchSettings
+    },
     run,
     start: session.start,
     pause: session.pause,

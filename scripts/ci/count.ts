@@ -25,13 +25,13 @@ export const count = (report: Report | undefined, exitCodes: Readonly<Record<str
       lines.push(`failed: ${file.name}: ${file.message}`)
     }
   }
+  const { tests = "0", ...others } = exitCodes
+  if (tests !== "0" && failed === 0) failed++
+  for (const exitCode of Object.values(others)) {
+    if (exitCode === "0") passed++
+    else failed++
+  }
   for (const [step, exitCode] of Object.entries(exitCodes)) {
-    if (step !== "tests") {
-      if (exitCode === "0") passed++
-      else failed++
-    } else if (exitCode !== "0" && failed === 0) {
-      failed++
-    }
     if (exitCode !== "0") lines.push(`failed: ${step} ended with ${exitCode}`)
   }
   if (passed === 0 && failed === 0) failed++

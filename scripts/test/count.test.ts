@@ -37,6 +37,7 @@ describe("the count of .ci/run", () => {
 
   it("an error outside of every test is a failure", () => {
     expect(count(report(), { ...fine, tests: "1" })).toMatchObject({ passed: 12, failed: 1 })
+    expect(count(report(), { ...fine, tests: "1", check: "1" })).toMatchObject({ passed: 11, failed: 2 })
   })
 
   it("tests that wrote no report are a failure", () => {

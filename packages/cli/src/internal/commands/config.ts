@@ -1,0 +1,7 @@
+import * as Command from "effect/cli/Command"
+import { explain, get, list, profiles } from "./configRead.ts"
+
+export const config = Command.make("config").pipe(
+  Command.withDescription("Look at the configuration of services, change it, and see why it is as it is"),
+  Command.withSubcommands([list, get, explain, profiles])
+)

@@ -1,0 +1,90 @@
+/** Kafka for commands: an admin client, and failures in words. */
+import { Admin, layer as adminLayer } from "@weft/kafka/Admin"
+import type { KafkaError } from "@weft/kafka/KafkaError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Backends } from "../Backends.ts"
+import { CliFailure } from "../CliFailure.ts"
+import { nearNames } from "./nearNames.ts"
+
+const unavailable = (message: string, next: string) => new CliFailure({ kind: "Unavailable", message, next })
+
+/** What a failure of Kafka means to the person at the terminal. */
+export const kafkaFailure = (error: KafkaError): CliFailure => {
+  switch (error._tag) {
+    case "ConnectionError":
+      return unavailable(error.message, "check KAFKA_BROKERS, and that the brokers run and can be reached from here")
+    case "AuthenticationError":
+      return unavailable(
+        error.message,
+        "check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL"
+      )
+    case "AuthorizationError":
+      return new CliFailure({
+        kind: "Failed",
+        message: error.message,
+        next: "have the missing ACL granted to the principal of these credentials"
+      })
+    case "InvalidSettingError":
+      return new CliFailure({
+        kind: "Usage",
+        message: error.value === undefined ? `${error.setting} ${error.reason}` : error.message,
+        next: "weft reads KAFKA_BROKERS, such as localhost:9092, and where needed KAFKA_SSL and KAFKA_SASL_*"
+      })
+    case "UnknownTopicError":
+      return new CliFailure({ kind: "NotFound", message: error.message, next: "weft topics list shows all topics" })
+    case "GroupError":
+      return error.code === "NON_EMPTY_GROUP"
+        ? new CliFailure({
+          kind: "Refused",
+          message: error.message,
+          next: "stop all members of the group; weft groups describe GROUP shows them"
+        })
+        : new CliFailure({ kind: "Failed", message: error.message })
+    default:
+      return new CliFailure({ kind: "Failed", message: error.message })
+  }
+}
+
+/** Runs with an admin client; nothing here takes longer than a minute. */
+export const withKafka = <A, R>(
+  effect: Effect.Effect<A, KafkaError | CliFailure, R>
+): Effect.Effect<A, CliFailure, Exclude<R, Admin> | Backends> =>
+  Effect.gen(function*() {
+    const { transport } = yield* Backends
+    return yield* Effect.provide(effect, Layer.provide(adminLayer, transport))
+  }).pipe(
+    Effect.catch((error) => Effect.fail(error._tag === "CliFailure" ? error : kafkaFailure(error))),
+    Effect.timeoutOrElse({
+      duration: "1 minute",
+      orElse: () => Effect.fail(unavailable("Kafka did not answer within a minute", "check that the brokers are well"))
+    })
+  )
+
+/** The group, once it is sure that there is one. */
+export const knownGroup = Effect.fnUntraced(function*(group: string) {
+  const admin = yield* Admin
+  const listed = yield* admin.listGroups
+  if (listed.some(({ groupId }) => groupId === group)) return group
+  return yield* new CliFailure({
+    kind: "NotFound",
+    message: `no consumer group is called "${group}"`,
+    near: nearNames(group, listed.map(({ groupId }) => groupId)),
+    next: "weft groups list shows all groups"
+  })
+})
+
+/** The topics, once it is sure that there are all of them. */
+export const knownTopics = Effect.fnUntraced(function*(topics: ReadonlyArray<string>) {
+  if (topics.length === 0) return topics
+  const admin = yield* Admin
+  const listed = yield* admin.listTopics
+  const missing = topics.find((topic) => !listed.includes(topic))
+  if (missing === undefined) return topics
+  return yield* new CliFailure({
+    kind: "NotFound",
+    message: `no topic is called "${missing}"`,
+    near: nearNames(missing, listed),
+    next: "weft topics list shows all topics"
+  })
+})

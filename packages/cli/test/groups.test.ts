@@ -1,0 +1,154 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Admin, layer as adminLayer } from "@weft/kafka/Admin"
+import * as Consumer from "@weft/kafka/Consumer"
+import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import * as Subscription from "@weft/kafka/Subscription"
+import * as MemoryCluster from "@weft/testing/MemoryCluster"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
+import { json, memory, weft } from "./support/weft.ts"
+
+/** Records in two topics, and the group `loom-georegion`, which has read a part of one. */
+const scene = Effect.gen(function*() {
+  const cluster = yield* MemoryCluster.MemoryCluster
+  yield* cluster.createTopic("orders", { partitions: 2 })
+  yield* cluster.createTopic("payments")
+  const records = (n: number, partition: number) => Array.from({ length: n }, () => ({ partition, value: "v" }))
+  yield* cluster.append("orders", [...records(10, 0), ...records(5, 1)])
+  yield* Effect.provide(
+    Effect.flatMap(Admin, (admin) =>
+      admin.setOffsets("loom-georegion", [
+        { topic: "orders", partition: 0, offset: 4n },
+        { topic: "orders", partition: 1, offset: 5n }
+      ])),
+    adminLayer
+  )
+  return cluster
+})
+
+/** A member of the group that reads and commits nothing. */
+const member = Effect.gen(function*() {
+  yield* Consumer.make({
+    subscription: Subscription.topics("orders"),
+    settings: ConsumerSettings.make({ groupId: "loom-georegion", clientId: "m1" })
+  })
+  for (let i = 0; i < 10; i++) yield* TestClock.adjust("10 millis")
+})
+
+const committed = Effect.gen(function*() {
+  const cluster = yield* MemoryCluster.MemoryCluster
+  return (yield* cluster.committed("loom-georegion")).map(({ offset, partition }) => [partition, offset])
+})
+
+describe("weft topics", () => {
+  it.effect("list: partitions and replicas of each, Kafka's own only when asked", () =>
+    Effect.gen(function*() {
+      yield* scene
+      assert.deepStrictEqual(yield* json("topics list"), [
+        { topic: "orders", partitions: 2, replicas: 1, underReplicated: 0 },
+        { topic: "payments", partitions: 1, replicas: 1, underReplicated: 0 }
+      ])
+      const { out } = yield* weft("topics list")
+      assert.strictEqual(out.split("\n")[1], "orders             2         1                 0")
+    }).pipe(Effect.provide(memory())))
+
+  it.effect("describe: offsets of each partition", () =>
+    Effect.gen(function*() {
+      yield* scene
+      const { out } = yield* weft("topics describe orders")
+      assert.match(out, /0 +0 +10 +10 +\d+/)
+      assert.match(out, /1 +0 +5 +5 +\d+/)
+    }).pipe(Effect.provide(memory())))
+
+  it.effect("describe of one that does not exist names the near one, and ends with 3", () =>
+    Effect.gen(function*() {
+      yield* scene
+      assert.deepStrictEqual(yield* weft("topics describe order"), {
+        code: 3,
+        out: "",
+        err: "error: no topic is called \"order\"\n  did you mean orders?\n  next: weft topics list shows all topics"
+      })
+    }).pipe(Effect.provide(memory())))
+})
+
+describe("weft lag", () => {
+  it.effect("in all, by topic and by partition", () =>
+    Effect.gen(function*() {
+      yield* scene
+      assert.deepStrictEqual(yield* json("lag loom-georegion"), {
+        group: "loom-georegion",
+        totalLag: 6,
+        topics: [{ topic: "orders", partitions: 2, lag: 6, maxPartitionLag: 6 }],
+        partitions: [
+          { topic: "orders", partition: 0, committed: 4, beginning: 0, end: 10, lag: 6 },
+          { topic: "orders", partition: 1, committed: 5, beginning: 0, end: 5, lag: 0 }
+        ]
+      })
+      const { out } = yield* weft("lag loom-georegion --partitions")
+      assert.include(out, "loom-georegion is 6 records behind")
+    }).pipe(Effect.provide(memory())))
+
+  it.effect("an unknown group or topic is not found", () =>
+    Effect.gen(function*() {
+      yield* scene
+      const group = yield* weft("lag loom-georegio")
+      assert.deepStrictEqual([group.code, group.out], [3, ""])
+      assert.include(group.err, "did you mean loom-georegion?")
+      assert.strictEqual((yield* weft("lag loom-georegion --topic payment")).code, 3)
+      const failure = JSON.parse((yield* weft("lag nobody --json")).err) as { readonly exitCode: number }
+      assert.strictEqual(failure.exitCode, 3)
+    }).pipe(Effect.provide(memory())))
+})
+
+describe("weft groups", () => {
+  it.effect("list and describe: state, members, and what each reads", () =>
+    Effect.gen(function*() {
+      yield* scene
+      yield* member
+      assert.deepStrictEqual(yield* json("groups list"), [
+        { group: "loom-georegion", state: "Stable", members: 1, strategy: "range", topics: ["orders"] }
+      ])
+      const { out } = yield* weft("groups describe loom-georegion")
+      assert.match(out, /m1 .*orders: 0-1/)
+    }).pipe(Effect.scoped, Effect.provide(memory())))
+
+  it.effect("reset shows the plan and changes nothing; with --execute it does what the plan says", () =>
+    Effect.gen(function*() {
+      yield* scene
+      const plan = yield* weft("groups reset loom-georegion --to earliest")
+      assert.match(plan.out, /would move loom-georegion/)
+      assert.match(plan.out, /orders +0 +4 +0 +4 records again/)
+      assert.include(plan.out, "--execute")
+      assert.deepStrictEqual(yield* committed, [[0, 4n], [1, 5n]])
+      const done = yield* json("groups reset loom-georegion --to earliest --execute")
+      assert.deepStrictEqual(done, {
+        group: "loom-georegion",
+        executed: true,
+        changes: [
+          { topic: "orders", partition: 0, from: 4, to: 0 },
+          { topic: "orders", partition: 1, from: 5, to: 0 }
+        ]
+      })
+      assert.deepStrictEqual(yield* committed, [[0, 0n], [1, 0n]])
+      yield* weft("groups reset loom-georegion --to 3 --topic orders --execute")
+      assert.deepStrictEqual(yield* committed, [[0, 3n], [1, 3n]])
+      assert.include((yield* weft("groups reset loom-georegion --to 3")).out, "nothing to change")
+    }).pipe(Effect.provide(memory())))
+
+  it.effect("reset of a group with members is refused, and nothing is changed", () =>
+    Effect.gen(function*() {
+      yield* scene
+      yield* member
+      const refused = yield* weft("groups reset loom-georegion --to earliest --execute")
+      assert.strictEqual(refused.code, 5)
+      assert.include(refused.err, "stop all members of the group")
+      assert.deepStrictEqual(yield* committed, [[0, 4n], [1, 5n]])
+    }).pipe(Effect.scoped, Effect.provide(memory())))
+
+  it.effect("reset to nothing that can be understood is a wrong use", () =>
+    Effect.gen(function*() {
+      yield* scene
+      assert.strictEqual((yield* weft("groups reset loom-georegion --to yesterday")).code, 2)
+      assert.strictEqual((yield* weft("groups reset loom-georegion")).code, 2)
+    }).pipe(Effect.provide(memory())))
+})

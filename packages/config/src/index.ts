@@ -25,6 +25,10 @@ export * as Environment from "./Environment.ts"
 /**
  * @since 0.1.0
  */
+export * as ReloadPlan from "./ReloadPlan.ts"
+/**
+ * @since 0.1.0
+ */
 export * as Resolution from "./Resolution.ts"
 /**
  * @since 0.1.0

@@ -111,11 +111,15 @@ const make = Effect.fnUntraced(function*(
   return {
     name: transportName,
     consumer: ({ handler, settings, subscription }) =>
-      Effect.flatMap(Effect.fromResult(consumerPlan(settings, options)), (plan) =>
-        connected((connection) => makeConsumer({ connection, plan, subscription, handler }))),
+      Effect.flatMap(
+        Effect.fromResult(consumerPlan(settings, options)),
+        (plan) => connected((connection) => makeConsumer({ connection, plan, subscription, handler }))
+      ),
     producer: (settings) =>
-      Effect.flatMap(Effect.fromResult(producerPlan(settings, options)), (client) =>
-        connected((connection) => makeProducer({ connection, client, settings }))),
+      Effect.flatMap(
+        Effect.fromResult(producerPlan(settings, options)),
+        (client) => connected((connection) => makeProducer({ connection, client, settings }))
+      ),
     admin: connected(makeAdmin)
   }
 })

@@ -146,7 +146,10 @@ describe("brokers that cannot be reached", () => {
       assert.strictEqual((yield* Effect.flip(admin.describeGroups(["g"])))._tag, "ConnectionError")
     }).pipe(
       Effect.scoped,
-      Effect.provide([Layer.unwrap(Effect.map(closedPort, (port) => KafkaJs.layer({ brokers: [`127.0.0.1:${port}`] }))), quiet]),
+      Effect.provide([
+        Layer.unwrap(Effect.map(closedPort, (port) => KafkaJs.layer({ brokers: [`127.0.0.1:${port}`] }))),
+        quiet
+      ]),
       Effect.timeout("8 seconds")
     ))
 

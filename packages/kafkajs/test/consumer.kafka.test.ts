@@ -8,17 +8,7 @@ import * as Scope from "effect/Scope"
 import { Kafka, logLevel } from "kafkajs"
 import { brokers, freshName } from "../../../test-support/servers.ts"
 import { openCluster } from "../src/internal/inside.ts"
-import {
-  failureOf,
-  groupOf,
-  member,
-  onKafka,
-  producerSettings,
-  records,
-  topicOf,
-  until,
-  valuesOf
-} from "./support.ts"
+import { failureOf, groupOf, member, onKafka, producerSettings, records, topicOf, until, valuesOf } from "./support.ts"
 
 const membersOf = (group: string) =>
   Effect.gen(function*() {
@@ -30,7 +20,11 @@ const membersOf = (group: string) =>
 /** Takes a member out of its group behind its back, as the coordinator does when a session expires. */
 const evict = (groupId: string, memberId: string) =>
   Effect.promise(async () => {
-    const { close, cluster } = openCluster({ brokers: [...brokers()], metadataMaxAge: 1000, logLevel: logLevel.NOTHING })
+    const { close, cluster } = openCluster({
+      brokers: [...brokers()],
+      metadataMaxAge: 1000,
+      logLevel: logLevel.NOTHING
+    })
     await cluster.connect()
     await cluster.refreshMetadata()
     const any = await cluster.brokerPool.findConnectedBroker()
@@ -41,87 +35,103 @@ const evict = (groupId: string, memberId: string) =>
   })
 
 describe("leaving", () => {
-  it.live("a consumer that is closed while its join waits for another member leaves nobody behind", () =>
-    onKafka(Effect.gen(function*() {
-      const [topic, group] = [yield* topicOf("zombie", 2), yield* groupOf("zombie")]
-      const drained = yield* Deferred.make<void>()
-      const first = yield* member(topic, group, { beforeRevoke: () => Deferred.await(drained) })
-      yield* until(() => first.assignments.length === 1)
-      const scope = yield* Scope.make()
-      const second = yield* Scope.provide(member(topic, group), scope)
-      // The first one drains, so the join of the second waits.
-      yield* until(() => first.revoked.length === 1)
-      yield* Effect.sleep("300 millis")
-      assert.strictEqual(second.assignments.length, 0)
-      yield* Effect.timeout(Scope.close(scope, Exit.void), "3 seconds")
-      yield* Deferred.succeed(drained, undefined)
-      yield* until(() => first.assignments.length === 2)
-      assert.strictEqual(first.held().size, 2)
-      const { members, state } = yield* membersOf(group)
-      assert.deepStrictEqual([state, members.map(({ memberId }) => memberId)], [
-        "Stable",
-        [first.assignments[1]!.memberId]
-      ])
-    })), 30_000)
-
-  it.live("a consumer that is closed at once, at any moment of its first join, leaves an empty group", () =>
-    onKafka(Effect.gen(function*() {
-      const topic = yield* topicOf("at-once")
-      const groups: Array<string> = []
-      for (const afterMs of [0, 1, 3, 10, 30, 100, 300]) {
-        const group = yield* groupOf("at-once")
-        groups.push(group)
-        yield* Effect.scoped(Effect.andThen(member(topic, group), Effect.sleep(afterMs)))
-      }
-      for (const group of groups) {
+  it.live(
+    "a consumer that is closed while its join waits for another member leaves nobody behind",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const [topic, group] = [yield* topicOf("zombie", 2), yield* groupOf("zombie")]
+        const drained = yield* Deferred.make<void>()
+        const first = yield* member(topic, group, { beforeRevoke: () => Deferred.await(drained) })
+        yield* until(() => first.assignments.length === 1)
+        const scope = yield* Scope.make()
+        const second = yield* Scope.provide(member(topic, group), scope)
+        // The first one drains, so the join of the second waits.
+        yield* until(() => first.revoked.length === 1)
+        yield* Effect.sleep("300 millis")
+        assert.strictEqual(second.assignments.length, 0)
+        yield* Effect.timeout(Scope.close(scope, Exit.void), "3 seconds")
+        yield* Deferred.succeed(drained, undefined)
+        yield* until(() => first.assignments.length === 2)
+        assert.strictEqual(first.held().size, 2)
         const { members, state } = yield* membersOf(group)
-        assert.deepStrictEqual(members, [])
-        assert.include(["Empty", "Dead"], state)
-      }
-    })), 30_000)
+        assert.deepStrictEqual([state, members.map(({ memberId }) => memberId)], [
+          "Stable",
+          [first.assignments[1]!.memberId]
+        ])
+      })),
+    30_000
+  )
+
+  it.live(
+    "a consumer that is closed at once, at any moment of its first join, leaves an empty group",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const topic = yield* topicOf("at-once")
+        const groups: Array<string> = []
+        for (const afterMs of [0, 1, 3, 10, 30, 100, 300]) {
+          const group = yield* groupOf("at-once")
+          groups.push(group)
+          yield* Effect.scoped(Effect.andThen(member(topic, group), Effect.sleep(afterMs)))
+        }
+        for (const group of groups) {
+          const { members, state } = yield* membersOf(group)
+          assert.deepStrictEqual(members, [])
+          assert.include(["Empty", "Dead"], state)
+        }
+      })),
+    30_000
+  )
 })
 
 describe("connections", () => {
   const sockets = () => process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap").length
 
-  it.live("none is left behind, at whatever moment a consumer, a producer and admin requests end", () =>
-    Effect.gen(function*() {
-      const before = sockets()
-      const topic = yield* topicOf("sockets")
-      for (const afterMs of [0, 2, 5, 20, 200]) {
-        yield* onKafka(Effect.gen(function*() {
-          const transport = yield* Transport
-          yield* member(topic, yield* groupOf("sockets"))
-          const producer = yield* transport.producer(producerSettings)
-          const admin = yield* transport.admin
-          yield* Effect.forkChild(producer.send([{ topic, partition: 0, records: records(1) }]))
-          yield* Effect.forkChild(Effect.andThen(admin.listTopics, admin.listGroups))
-          yield* Effect.sleep(afterMs)
-        }))
-      }
-      yield* Effect.timeout(until(() => sockets() <= before), "5 seconds")
-    }), 30_000)
+  it.live(
+    "none is left behind, at whatever moment a consumer, a producer and admin requests end",
+    () =>
+      Effect.gen(function*() {
+        const before = sockets()
+        const topic = yield* topicOf("sockets")
+        for (const afterMs of [0, 2, 5, 20, 200]) {
+          yield* onKafka(Effect.gen(function*() {
+            const transport = yield* Transport
+            yield* member(topic, yield* groupOf("sockets"))
+            const producer = yield* transport.producer(producerSettings)
+            const admin = yield* transport.admin
+            yield* Effect.forkChild(producer.send([{ topic, partition: 0, records: records(1) }]))
+            yield* Effect.forkChild(Effect.andThen(admin.listTopics, admin.listGroups))
+            yield* Effect.sleep(afterMs)
+          }))
+        }
+        yield* Effect.timeout(until(() => sockets() <= before), "5 seconds")
+      }),
+    30_000
+  )
 })
 
 describe("membership", () => {
-  it.live("a member that the coordinator forgot hears that its partitions are lost, and joins as another", () =>
-    onKafka(Effect.gen(function*() {
-      const [topic, group] = [yield* topicOf("evicted", 2), yield* groupOf("evicted")]
-      const probe = yield* member(topic, group)
-      yield* until(() => probe.assignments.length === 1)
-      const [{ memberId }] = probe.assignments as [typeof probe.assignments[number]]
-      yield* evict(group, memberId)
-      const refused = yield* Effect.flip(
-        probe.consumer.commit([{ topic, partition: 0, offset: 0n, metadata: "" }])
-      )
-      assert.strictEqual(refused._tag, "CommitError")
-      yield* until(() => probe.assignments.length === 2)
-      assert.deepStrictEqual(probe.lost.map((lost) => lost.map(({ partition }) => partition)), [[0, 1]])
-      assert.deepStrictEqual(probe.revoked, [])
-      assert.notStrictEqual(probe.assignments[1]!.memberId, memberId)
-      yield* probe.consumer.commit([{ topic, partition: 0, offset: 0n, metadata: "again" }])
-      assert.deepStrictEqual(probe.violations, [])
-    })), 30_000)
+  it.live(
+    "a member that the coordinator forgot hears that its partitions are lost, and joins as another",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const [topic, group] = [yield* topicOf("evicted", 2), yield* groupOf("evicted")]
+        const probe = yield* member(topic, group)
+        yield* until(() => probe.assignments.length === 1)
+        const [{ memberId }] = probe.assignments as [typeof probe.assignments[number]]
+        yield* evict(group, memberId)
+        const refused = yield* Effect.flip(
+          probe.consumer.commit([{ topic, partition: 0, offset: 0n, metadata: "" }])
+        )
+        assert.strictEqual(refused._tag, "CommitError")
+        yield* until(() => probe.assignments.length === 2)
+        assert.deepStrictEqual(probe.lost.map((lost) => lost.map(({ partition }) => partition)), [[0, 1]])
+        assert.deepStrictEqual(probe.revoked, [])
+        assert.notStrictEqual(probe.assignments[1]!.memberId, memberId)
+        yield* probe.consumer.commit([{ topic, partition: 0, offset: 0n, metadata: "again" }])
+        assert.deepStrictEqual(probe.violations, [])
+      })),
+    30_000
+  )
 
   it.live("a commit before the first join fails, and says that later may do", () =>
     onKafka(Effect.gen(function*() {
@@ -140,9 +150,36 @@ describe("membership", () => {
       const two = yield* member(topic, group, { with: { partitionAssignmentStrategy: "cooperative-sticky" } })
       const three = yield* member(topic, group, { with: { partitionAssignmentStrategy: "roundrobin" } })
       const all = [one, two, three]
-      yield* until(() => all.every((probe) => probe.held().size > 0) && all.reduce((n, p) => n + p.held().size, 0) === 4)
+      yield* until(() =>
+        all.every((probe) => probe.held().size > 0) && all.reduce((n, p) => n + p.held().size, 0) === 4
+      )
       assert.deepStrictEqual(all.flatMap((probe) => failureOf(probe) ?? []), [])
       assert.deepStrictEqual(two.consumer.warnings.map(({ setting }) => setting), ["partitionAssignmentStrategy"])
+    })), 30_000)
+
+  it.live("a consumer of kafkajs's own may be in the same group, to be replaced", () =>
+    onKafka(Effect.gen(function*() {
+      const [topic, group] = [yield* topicOf("mixed", 4), yield* groupOf("mixed")]
+      const theirs: Array<number> = []
+      const raw = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
+        .consumer({ groupId: group, heartbeatInterval: 200, maxWaitTimeInMs: 100, rebalanceTimeout: 10_000 })
+      raw.on("consumer.group_join", ({ payload }) => {
+        theirs.splice(0, 4, ...(payload.memberAssignment[topic] ?? []))
+      })
+      yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          await raw.connect()
+          await raw.subscribe({ topics: [topic] })
+          await raw.run({ eachMessage: async () => {} })
+        }),
+        () => Effect.promise(() => raw.disconnect())
+      )
+      const probe = yield* member(topic, group)
+      yield* until(() => theirs.length === 2 && probe.held().size === 2)
+      assert.deepStrictEqual(
+        [...theirs.map((n) => `${topic}-${n}`), ...probe.held()].sort(),
+        [0, 1, 2, 3].map((n) => `${topic}-${n}`)
+      )
     })), 30_000)
 
   it.live("sticky: a new member takes its share, and the others keep the rest", () =>
@@ -162,14 +199,18 @@ describe("membership", () => {
       ])
     })), 30_000)
 
-  it.live("a session timeout that the broker does not allow ends run with its name", () =>
-    onKafka(Effect.gen(function*() {
-      const [topic, group] = [yield* topicOf("session"), yield* groupOf("session")]
-      const probe = yield* member(topic, group, { with: { sessionTimeoutMs: 20, heartbeatIntervalMs: 10 } })
-      yield* until(() => probe.ended() !== undefined)
-      const error = failureOf(probe)
-      assert.strictEqual(error?._tag === "GroupError" ? error.code : error?._tag, "INVALID_SESSION_TIMEOUT")
-    })), 30_000)
+  it.live(
+    "a session timeout that the broker does not allow ends run with its name",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const [topic, group] = [yield* topicOf("session"), yield* groupOf("session")]
+        const probe = yield* member(topic, group, { with: { sessionTimeoutMs: 20, heartbeatIntervalMs: 10 } })
+        yield* until(() => probe.ended() !== undefined)
+        const error = failureOf(probe)
+        assert.strictEqual(error?._tag === "GroupError" ? error.code : error?._tag, "INVALID_SESSION_TIMEOUT")
+      })),
+    30_000
+  )
 
   it.live("partitions that are added are shared out", () =>
     onKafka(Effect.gen(function*() {
@@ -209,62 +250,78 @@ describe("membership", () => {
 })
 
 describe("fetching", () => {
-  it.live("reads committed transactions alone, and goes on past aborted ones and control records", () =>
-    onKafka(Effect.gen(function*() {
-      const [topic, group] = [yield* topicOf("transactions"), yield* groupOf("transactions")]
-      const write = (value: string, end: "commit" | "abort") =>
-        Effect.promise(async () => {
-          const kafka = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
-          const producer = kafka.producer({ transactionalId: freshName("tx"), maxInFlightRequests: 1, idempotent: true })
-          await producer.connect()
-          const transaction = await producer.transaction()
-          await transaction.send({ topic, messages: [{ value: `${value}1` }, { value: `${value}2` }] })
-          await transaction[end]()
-          await producer.disconnect()
+  it.live(
+    "reads committed transactions alone, and goes on past aborted ones and control records",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const [topic, group] = [yield* topicOf("transactions"), yield* groupOf("transactions")]
+        const write = (value: string, end: "commit" | "abort") =>
+          Effect.promise(async () => {
+            const kafka = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
+            const producer = kafka.producer({
+              transactionalId: freshName("tx"),
+              maxInFlightRequests: 1,
+              idempotent: true
+            })
+            await producer.connect()
+            const transaction = await producer.transaction()
+            await transaction.send({ topic, messages: [{ value: `${value}1` }, { value: `${value}2` }] })
+            await transaction[end]()
+            await producer.disconnect()
+          })
+        yield* write("a", "commit")
+        yield* write("b", "abort")
+        yield* write("c", "commit")
+        yield* write("d", "abort")
+        const committed = yield* member(topic, group, { startAt: "beginning" })
+        yield* until(() => committed.position(topic, 0) === 12n)
+        assert.deepStrictEqual(valuesOf(committed), ["a1", "a2", "c1", "c2"])
+        const uncommitted = yield* member(topic, yield* groupOf("uncommitted"), {
+          startAt: "beginning",
+          with: { isolationLevel: "read_uncommitted" }
         })
-      yield* write("a", "commit")
-      yield* write("b", "abort")
-      yield* write("c", "commit")
-      yield* write("d", "abort")
-      const committed = yield* member(topic, group, { startAt: "beginning" })
-      yield* until(() => committed.position(topic, 0) === 12n)
-      assert.deepStrictEqual(valuesOf(committed), ["a1", "a2", "c1", "c2"])
-      const uncommitted = yield* member(topic, yield* groupOf("uncommitted"), {
-        startAt: "beginning",
-        with: { isolationLevel: "read_uncommitted" }
-      })
-      yield* until(() => uncommitted.position(topic, 0) === 12n)
-      assert.deepStrictEqual(valuesOf(uncommitted), ["a1", "a2", "b1", "b2", "c1", "c2", "d1", "d2"])
-      const [end] = yield* committed.consumer.listOffsets([...committed.assignments[0]!.partitions], "latest")
-      assert.strictEqual(end!.offset, 12n)
-    })), 30_000)
+        yield* until(() => uncommitted.position(topic, 0) === 12n)
+        assert.deepStrictEqual(valuesOf(uncommitted), ["a1", "a2", "b1", "b2", "c1", "c2", "d1", "d2"])
+        const [end] = yield* committed.consumer.listOffsets([...committed.assignments[0]!.partitions], "latest")
+        assert.strictEqual(end!.offset, 12n)
+      })),
+    30_000
+  )
 
-  it.live("a partition that is resumed is fetched at once, though the broker waits for others", () =>
-    onKafka(Effect.gen(function*() {
-      const transport = yield* Transport
-      const [topic, group] = [yield* topicOf("resumed", 2), yield* groupOf("resumed")]
-      const producer = yield* transport.producer(producerSettings)
-      yield* producer.send([{ topic, partition: 0, records: records(5) }])
-      const probe = yield* member(topic, group, { startAt: "nowhere", with: { fetchMaxWaitMs: 5000 } })
-      yield* until(() => probe.held().size === 2)
-      const [p0, p1] = probe.assignments[0]!.partitions
-      probe.consumer.start([{ topic, partition: p1!.partition, offset: 0n }])
-      // Long enough for a fetch of the empty partition to be under way, alone.
-      yield* Effect.sleep("200 millis")
-      probe.consumer.start([{ topic, partition: p0!.partition, offset: 0n }])
-      yield* Effect.timeout(until(() => probe.records.length === 5), "1 second")
-    })), 30_000)
+  it.live(
+    "a partition that is resumed is fetched at once, though the broker waits for others",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const transport = yield* Transport
+        const [topic, group] = [yield* topicOf("resumed", 2), yield* groupOf("resumed")]
+        const producer = yield* transport.producer(producerSettings)
+        yield* producer.send([{ topic, partition: 0, records: records(5) }])
+        const probe = yield* member(topic, group, { startAt: "nowhere", with: { fetchMaxWaitMs: 5000 } })
+        yield* until(() => probe.held().size === 2)
+        const [p0, p1] = probe.assignments[0]!.partitions
+        probe.consumer.start([{ topic, partition: p1!.partition, offset: 0n }])
+        // Long enough for a fetch of the empty partition to be under way, alone.
+        yield* Effect.sleep("200 millis")
+        probe.consumer.start([{ topic, partition: p0!.partition, offset: 0n }])
+        yield* Effect.timeout(until(() => probe.records.length === 5), "1 second")
+      })),
+    30_000
+  )
 
-  it.live("compressed records arrive, from a position in the middle of a batch too", () =>
-    onKafka(Effect.gen(function*() {
-      const transport = yield* Transport
-      const [topic, group] = [yield* topicOf("gzip"), yield* groupOf("gzip")]
-      const producer = yield* transport.producer({ ...producerSettings, compressionType: "gzip" })
-      yield* producer.send([{ topic, partition: 0, records: records(100) }])
-      const probe = yield* member(topic, group, { startAt: "nowhere" })
-      yield* until(() => probe.held().size === 1)
-      probe.consumer.start([{ topic, partition: 0, offset: 95n }])
-      yield* until(() => probe.records.length > 0)
-      assert.deepStrictEqual(valuesOf(probe), ["95", "96", "97", "98", "99"])
-    })), 30_000)
+  it.live(
+    "compressed records arrive, from a position in the middle of a batch too",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const transport = yield* Transport
+        const [topic, group] = [yield* topicOf("gzip"), yield* groupOf("gzip")]
+        const producer = yield* transport.producer({ ...producerSettings, compressionType: "gzip" })
+        yield* producer.send([{ topic, partition: 0, records: records(100) }])
+        const probe = yield* member(topic, group, { startAt: "nowhere" })
+        yield* until(() => probe.held().size === 1)
+        probe.consumer.start([{ topic, partition: 0, offset: 95n }])
+        yield* until(() => probe.records.length > 0)
+        assert.deepStrictEqual(valuesOf(probe), ["95", "96", "97", "98", "99"])
+      })),
+    30_000
+  )
 })

@@ -27,7 +27,11 @@ describe("what is written", () => {
       yield* producer.send([{
         topic,
         partition: 0,
-        records: [record("v", { headers }), record(null, { headers, key: Buffer.from("k") }), record(null, { headers: alone })]
+        records: [
+          record("v", { headers }),
+          record(null, { headers, key: Buffer.from("k") }),
+          record(null, { headers: alone })
+        ]
       }])
       const probe = yield* readAll(topic, 3)
       const read = probe.records.map((one) =>
@@ -63,7 +67,8 @@ describe("what is written", () => {
       const producer = yield* producerOf()
       const offsets = yield* Effect.forEach(
         Array.from({ length: 2000 }, (_, n) => n),
-        (n) => Effect.map(producer.send([{ topic, partition: 0, records: records(1, n) }]), ([at]) => Number(at!.offset)),
+        (n) =>
+          Effect.map(producer.send([{ topic, partition: 0, records: records(1, n) }]), ([at]) => Number(at!.offset)),
         { concurrency: 500 }
       )
       assert.deepStrictEqual(offsets, offsets.map((_, n) => n))

@@ -1,6 +1,6 @@
 /** What the tests against a real Kafka share. */
 import * as Settings from "@weft/kafka/ConsumerSettings"
-import type { KafkaError } from "@weft/kafka/KafkaError"
+import type { InvalidSettingError, KafkaError } from "@weft/kafka/KafkaError"
 import type { OutgoingRecord, ProducerSettings, Transport } from "@weft/kafka/Transport"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as Fixtures from "@weft/testing/Fixtures"
@@ -76,5 +76,7 @@ export const failureOf = (probe: Probe.Probe): KafkaError | undefined => {
   return exit !== undefined && Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
 }
 
-export const onKafka = <A, E>(effect: Effect.Effect<A, E, Transport | Scope.Scope>): Effect.Effect<A, E> =>
+export const onKafka = <A, E>(
+  effect: Effect.Effect<A, E, Transport | Scope.Scope>
+): Effect.Effect<A, E | InvalidSettingError> =>
   Effect.scoped(effect).pipe(Effect.provide(KafkaJs.layer({ brokers: brokers() })))

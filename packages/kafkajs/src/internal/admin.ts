@@ -12,7 +12,14 @@ import { decodeAssignment } from "./assignerProtocol.ts"
 import { attempt, type ConnectionOptions, clusterOptions, makeCluster } from "./clusterClient.ts"
 import { askCoordinator } from "./coordinator.ts"
 import { codes, errorCode } from "./errorCodes.ts"
-import { adminError, type Failure, isRetriableFailure, isUnknownTopic, protocolFailure, type Subject } from "./errorMap.ts"
+import {
+  adminError,
+  type Failure,
+  isRetriableFailure,
+  isUnknownTopic,
+  protocolFailure,
+  type Subject
+} from "./errorMap.ts"
 import { groupReaction } from "./groupReaction.ts"
 import { openAdmin, send, type TopicMetadata } from "./inside.ts"
 import { failedPart, fetchCommitted, grouped, listOffsets } from "./offsets.ts"
@@ -41,12 +48,14 @@ export const makeAdmin = Effect.fnUntraced(function*(
   )
   const one = yield* Semaphore.make(1)
   let connected = false
-  const connect = one.withPermit(Effect.suspend(() =>
-    connected ? Effect.void : Effect.tap(attempt(() => admin.connect()), () =>
-      Effect.sync(() => {
-        connected = true
-      }))
-  ))
+  const connect = one.withPermit(
+    Effect.suspend(() =>
+      connected ? Effect.void : Effect.tap(attempt(() => admin.connect()), () =>
+        Effect.sync(() => {
+          connected = true
+        }))
+    )
+  )
 
   const named = <A>(
     operation: string,
@@ -63,8 +72,7 @@ export const makeAdmin = Effect.fnUntraced(function*(
     operation: string,
     about: Omit<Subject, "brokers">,
     request: (admin: Admin) => Promise<A>
-  ): Effect.Effect<A, KafkaError> =>
-    named(operation, about, Effect.andThen(connect, attempt(() => request(admin))))
+  ): Effect.Effect<A, KafkaError> => named(operation, about, Effect.andThen(connect, attempt(() => request(admin))))
 
   const allMetadata = Effect.flatMap(cluster.anyBroker, (broker) => attempt(() => broker.metadata([])))
 
@@ -155,20 +163,27 @@ export const makeAdmin = Effect.fnUntraced(function*(
         return yield* Effect.forEach(topics, (topic) => {
           const metadata = known.topicMetadata.find((one) => one.topic === topic)
           const failure = protocolFailure(metadata?.topicErrorCode ?? codes.unknownTopicOrPartition)
-          return metadata?.topicErrorCode === 0 || (metadata !== undefined && !isUnknownTopic(failure) && metadata.partitionMetadata.length > 0)
+          return metadata?.topicErrorCode === 0 ||
+              (metadata !== undefined && !isUnknownTopic(failure) && metadata.partitionMetadata.length > 0)
             ? Effect.succeed(described(metadata))
             : Effect.fail(adminError(failure, "describe topics", { brokers: cluster.addresses, topic }))
         })
       }),
     createTopics: (topics) => Effect.map(Effect.forEach(topics, createTopic), (created) => created.includes(true)),
     deleteTopics: (topics) =>
-      Effect.forEach(topics, (topic) =>
-        ask("delete topic", { topic }, (admin) => admin.deleteTopics({ topics: [topic], timeout: timeoutMs })), {
-        discard: true
-      }),
+      Effect.forEach(
+        topics,
+        (topic) =>
+          ask("delete topic", { topic }, (admin) => admin.deleteTopics({ topics: [topic], timeout: timeoutMs })),
+        {
+          discard: true
+        }
+      ),
     createPartitions: (topic, count) =>
-      Effect.asVoid(ask("create partitions", { topic }, (admin) =>
-        admin.createPartitions({ topicPartitions: [{ topic, count }], timeout: timeoutMs }))),
+      Effect.asVoid(
+        ask("create partitions", { topic }, (admin) =>
+          admin.createPartitions({ topicPartitions: [{ topic, count }], timeout: timeoutMs }))
+      ),
     describeConfigs: (resource) =>
       Effect.map(
         ask("describe configs", aboutResource(resource), (admin) =>
@@ -201,8 +216,10 @@ export const makeAdmin = Effect.fnUntraced(function*(
         )
       })
     },
-    listGroups: Effect.map(ask("list groups", {}, (admin) => admin.listGroups()), ({ groups }) =>
-      groups.map(({ groupId, protocolType }) => ({ groupId, protocolType }))),
+    listGroups: Effect.map(
+      ask("list groups", {}, (admin) => admin.listGroups()),
+      ({ groups }) => groups.map(({ groupId, protocolType }) => ({ groupId, protocolType }))
+    ),
     describeGroups: (groups) =>
       Effect.forEach(groups, (groupId) =>
         Effect.flatMap(
@@ -225,8 +242,9 @@ export const makeAdmin = Effect.fnUntraced(function*(
               })
         )),
     deleteGroups: (groups) =>
-      Effect.forEach(groups, (groupId) =>
-        ask("delete group", { groupId }, (admin) => admin.deleteGroups([groupId])), { discard: true }),
+      Effect.forEach(groups, (groupId) => ask("delete group", { groupId }, (admin) => admin.deleteGroups([groupId])), {
+        discard: true
+      }),
     committedOffsets: (groupId, topics) =>
       Effect.andThen(
         cluster.connect,
@@ -239,13 +257,17 @@ export const makeAdmin = Effect.fnUntraced(function*(
     listOffsets: (partitions, at) =>
       Effect.andThen(cluster.connect, listOffsets(cluster, uncommitted, partitions, at, backoffMs)),
     deleteRecords: (offsets) =>
-      Effect.forEach(grouped(offsets, ({ offset, partition }) => ({ partition, offset: offset.toString() })), (one) =>
-        Effect.andThen(
-          Effect.andThen(cluster.connect, cluster.topic(one.topic)),
-          ask("delete records", { topic: one.topic }, (admin) =>
-            // It finds leaders only for topics whose metadata it has.
-            admin.fetchTopicOffsets(one.topic).then(() => admin.deleteTopicRecords(one)))
-        ), { discard: true })
+      Effect.forEach(
+        grouped(offsets, ({ offset, partition }) => ({ partition, offset: offset.toString() })),
+        (one) =>
+          Effect.andThen(
+            Effect.andThen(cluster.connect, cluster.topic(one.topic)),
+            ask("delete records", { topic: one.topic }, (admin) =>
+              // It finds leaders only for topics whose metadata it has.
+              admin.fetchTopicOffsets(one.topic).then(() => admin.deleteTopicRecords(one)))
+          ),
+        { discard: true }
+      )
   }
 })
 

@@ -15,7 +15,10 @@ const noBytes = Buffer.alloc(0)
 const strategies: ReadonlyArray<EagerStrategy> = ["range", "roundrobin", "sticky"]
 
 export const strategyOf = (protocol: string): EagerStrategy | undefined =>
-  strategies.find((strategy) => strategy === protocol)
+  protocol === kafkajsRoundRobin ? "roundrobin" : strategies.find((strategy) => strategy === protocol)
+
+/** What kafkajs calls its own assignor, the only one that it has: so that its consumers can be replaced one by one. */
+const kafkajsRoundRobin = "RoundRobinAssigner"
 
 const byTopic = (partitions: ReadonlyArray<TopicPartition>): ReadonlyMap<string, ReadonlyArray<number>> => {
   const topics = new Map<string, Array<number>>()
@@ -44,9 +47,9 @@ export const joinProtocols = (options: {
   readonly topics: ReadonlyArray<string>
   readonly owned: ReadonlyArray<TopicPartition>
   readonly generation: number
-}): ReadonlyArray<{ readonly name: EagerStrategy; readonly metadata: Buffer }> => {
+}): ReadonlyArray<{ readonly name: string; readonly metadata: Buffer }> => {
   const others = strategies.filter((strategy) => strategy !== options.strategy)
-  return [options.strategy, ...others].map((name) => ({
+  return [options.strategy, ...others, kafkajsRoundRobin].map((name) => ({
     name,
     metadata: AssignerProtocol.MemberMetadata.encode({
       version,
@@ -84,7 +87,9 @@ export const encodeAssignment = (assignment: ReadonlyMap<string, ReadonlyArray<n
   })
 
 /** Empty bytes are an empty assignment: the leader had nothing for this member, or does not know it. */
-export const decodeAssignment = (bytes: Buffer): ReadonlyArray<{ readonly topic: string; readonly partition: number }> => {
+export const decodeAssignment = (
+  bytes: Buffer
+): ReadonlyArray<{ readonly topic: string; readonly partition: number }> => {
   if (bytes.length === 0) return []
   const decoded = AssignerProtocol.MemberAssignment.decode(bytes)
   return Object.entries(decoded?.assignment ?? {}).flatMap(([topic, partitions]) =>

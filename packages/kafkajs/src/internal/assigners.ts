@@ -147,7 +147,9 @@ const balance = (shares: ReadonlyArray<Share>, takers: ReadonlyMap<string, Reado
   for (let moved = true; moved;) {
     moved = false
     for (const giver of shares.toSorted((a, b) => b.held.length - a.held.length)) {
-      const at = giver.held.findLastIndex(({ topic }) => emptiest(takers.get(topic)!).held.length < giver.held.length - 1)
+      const at = giver.held.findLastIndex(({ topic }) =>
+        emptiest(takers.get(topic)!).held.length < giver.held.length - 1
+      )
       if (at < 0) continue
       const [one] = giver.held.splice(at, 1)
       emptiest(takers.get(one!.topic)!).held.push(one!)

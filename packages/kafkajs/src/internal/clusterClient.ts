@@ -1,12 +1,21 @@
 /** kafkajs's cluster, as effects: connections made on first use, metadata with an error for each topic. */
 import { type KafkaError, UnsupportedError } from "@weft/kafka/KafkaError"
 import { keyOf } from "@weft/kafka/TopicPartition"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { logCreator } from "kafkajs"
-import { classify, consumerError, type Failure, isRetriableFailure, isUnknownTopic, protocolFailure, transportName } from "./errorMap.ts"
+import {
+  classify,
+  consumerError,
+  type Failure,
+  isRetriableFailure,
+  isUnknownTopic,
+  protocolFailure,
+  transportName
+} from "./errorMap.ts"
 import {
   type Broker,
   type ClusterMetadata,
@@ -78,7 +87,10 @@ const unknownRetries = 5
 const checkVersion: Effect.Effect<void, UnsupportedError> = Effect.suspend(() => {
   const version = installedVersion()
   return version === kafkajsVersion ? Effect.void : Effect.fail(
-    new UnsupportedError({ transport: transportName, feature: `kafkajs ${version}: it needs ${kafkajsVersion} exactly` })
+    new UnsupportedError({
+      transport: transportName,
+      feature: `kafkajs ${version}: it needs ${kafkajsVersion} exactly`
+    })
   )
 })
 
@@ -94,7 +106,9 @@ export const makeCluster = Effect.fnUntraced(function*(
   )
   const one = yield* Semaphore.make(1)
   const subject = { brokers: connection.brokers }
+  const clock = yield* Clock.Clock
   let connected = false
+  let refreshedAt = clock.currentTimeMillisUnsafe()
 
   // A server that takes the connection and says nothing would hold it for the whole request timeout.
   const patienceMs = connection.brokers.length * connection.connectionTimeoutMs + connection.authenticationTimeoutMs
@@ -105,7 +119,14 @@ export const makeCluster = Effect.fnUntraced(function*(
       Effect.tap(() => Effect.sync(() => connected = true))
     )
   ))
-  const refresh = Effect.suspend(() => connected ? attempt(() => cluster.refreshMetadata()) : open)
+  const refresh = Effect.suspend(() =>
+    connected
+      ? Effect.tap(attempt(() => cluster.refreshMetadata()), () =>
+        Effect.sync(() => {
+          refreshedAt = clock.currentTimeMillisUnsafe()
+        }))
+      : open
+  )
 
   let leaders: { readonly of: ClusterMetadata; readonly byKey: ReadonlyMap<string, number> } | undefined
   const leaderOf = (topic: string, partition: number): number | undefined => {
@@ -120,12 +141,15 @@ export const makeCluster = Effect.fnUntraced(function*(
   const askOnce = (name: string): Effect.Effect<TopicMetadata, Failure> =>
     Effect.suspend(() => {
       const known = find(name)
-      if (known?.topicErrorCode === 0) return Effect.succeed(known)
+      const isKnown = known?.topicErrorCode === 0
+      const isOld = clock.currentTimeMillisUnsafe() - refreshedAt > plan.metadataMaxAgeMs
+      if (isKnown && !isOld) return Effect.succeed(known)
       cluster.targetTopics.add(name)
-      return Effect.flatMap(refresh, () => {
-        const asked = find(name)
-        if (asked === undefined) return Effect.fail(noAnswer(0))
-        return asked.topicErrorCode === 0 ? Effect.succeed(asked) : Effect.fail(protocolFailure(asked.topicErrorCode))
+      // What is old is better than nothing while no broker answers.
+      return Effect.flatMap(isKnown ? Effect.ignore(refresh) : refresh, () => {
+        const told = find(name)
+        if (told === undefined) return Effect.fail(noAnswer(0))
+        return told.topicErrorCode === 0 ? Effect.succeed(told) : Effect.fail(protocolFailure(told.topicErrorCode))
       })
     })
   const askTopic = (name: string): Effect.Effect<TopicMetadata, Failure> =>

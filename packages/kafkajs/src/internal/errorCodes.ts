@@ -133,6 +133,7 @@ export const errorCode = (code: number): ErrorCode => {
 
 /** The number behind a name, for code that speaks of one. */
 export const codes = {
+  unknownServerError: -1,
   offsetOutOfRange: 1,
   corruptMessage: 2,
   unknownTopicOrPartition: 3,

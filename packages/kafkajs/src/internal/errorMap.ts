@@ -76,7 +76,8 @@ const unwrap = (outer: unknown, error: unknown, depth: number): Failure => {
     }
     if (connectionNames.has(name)) return { _tag: "Connection", cause: error }
   }
-  const inner = errors?.[0] ?? groups?.[0]?.error ?? partitions?.find((part) => part.error !== undefined)?.error ?? cause
+  const inner = errors?.[0] ?? groups?.[0]?.error ?? partitions?.find((part) => part.error !== undefined)?.error ??
+    cause
   return inner === undefined || inner === error ? { _tag: "Other", cause: outer } : unwrap(outer, inner, depth + 1)
 }
 

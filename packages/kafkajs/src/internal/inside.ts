@@ -209,7 +209,9 @@ export interface Cluster {
 export interface OpenCluster {
   readonly cluster: Cluster
   /** A connection of its own: what waits there (a join) holds up nothing else. */
-  readonly dedicated: (node: { readonly nodeId: number; readonly host: string; readonly port: number }) => Promise<Dedicated>
+  readonly dedicated: (
+    node: { readonly nodeId: number; readonly host: string; readonly port: number }
+  ) => Promise<Dedicated>
   /** Closes every connection now; what waits for an answer fails. */
   readonly close: () => void
 }
@@ -237,10 +239,13 @@ interface InnerCluster extends Cluster {
   }
 }
 
-type Lookup = (apiKey: number, definition: unknown) => (args: object) => { readonly response: { readonly parse: unknown } }
+type Lookup = (
+  apiKey: number,
+  definition: unknown
+) => (args: object) => { readonly response: { readonly parse: unknown } }
 
-const configOf = ({ metadataMaxAge: _, ...config }: ClusterOptions): KafkaConfig => ({
-  ...config,
+const configOf = (options: ClusterOptions): KafkaConfig => ({
+  ...options,
   // The lines of the level below are many for each request; they are not made at all.
   logLevel: logLevel.INFO
 })
@@ -330,6 +335,7 @@ const trackConnections = (cluster: InnerCluster): Connections => {
       for (const connection of pool.pool) {
         all.add(connection)
         restQueue(connection)
+        connectOnce(connection)
         forgetSocket(connection)
         if (isClosed) closeConnection(connection)
       }
@@ -350,6 +356,16 @@ const restQueue = ({ requestQueue }: Connection): void => {
   requestQueue.scheduleCheckPendingRequests = () => {
     if (requestQueue.pending.length > 0) schedule.call(requestQueue)
   }
+}
+
+/** Two requests on a connection that the broker closed would open two sockets, whose answers then mix. */
+const connectOnce = (connection: Connection): void => {
+  const connect = connection.connect
+  let underWay: Promise<unknown> | undefined
+  connection.connect = () =>
+    underWay ??= connect.call(connection).finally(() => {
+      underWay = undefined
+    })
 }
 
 /** kafkajs ends a socket that is gone again and again while it looks for the broker, and each time leaves a listener. */

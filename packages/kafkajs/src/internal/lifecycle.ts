@@ -33,7 +33,16 @@ export const makeConsumer = Effect.fnUntraced(function*(options: {
     patienceMs: group.sessionTimeoutMs
   })
   const membership = subscription._tag === "Topics"
-    ? yield* joinedMembership({ cluster, coordinator, pump, handler, topics: subscription.topics, group, client, clock })
+    ? yield* joinedMembership({
+      cluster,
+      coordinator,
+      pump,
+      handler,
+      topics: subscription.topics,
+      group,
+      client,
+      clock
+    })
     : manualMembership({ cluster, pump, handler, partitions: subscription.partitions, plan, clock })
   // The last to be added runs first: the group hears of the leave before the connections close.
   yield* Effect.addFinalizer(() => membership.leave)

@@ -151,10 +151,11 @@ export const joinedMembership = Effect.fnUntraced(function*(options: {
     const counts = new Map<string, number>()
     yield* cluster.refresh
     for (const topic of new Set(members.flatMap((m) => decodeMember(m.memberId, m.memberMetadata).topics))) {
-      const count = yield* Effect.map(cluster.askTopic(topic), ({ partitionMetadata }) => partitionMetadata.length).pipe(
-        // Another member's topic that does not exist is its own trouble.
-        Effect.catchIf(isUnknownTopic, () => Effect.succeed(0))
-      )
+      const count = yield* Effect.map(cluster.askTopic(topic), ({ partitionMetadata }) => partitionMetadata.length)
+        .pipe(
+          // Another member's topic that does not exist is its own trouble.
+          Effect.catchIf(isUnknownTopic, () => Effect.succeed(0))
+        )
       counts.set(topic, count)
     }
     return counts
@@ -260,7 +261,9 @@ export const joinedMembership = Effect.fnUntraced(function*(options: {
       const result = yield* Effect.result(beatNow)
       if (session !== undefined && hasGrown(session)) end(session, "rejoin")
       yield* Effect.sleep(
-        result._tag === "Success" ? group.heartbeatIntervalMs : Math.min(client.retryBackoffMs, group.heartbeatIntervalMs)
+        result._tag === "Success"
+          ? group.heartbeatIntervalMs
+          : Math.min(client.retryBackoffMs, group.heartbeatIntervalMs)
       )
     }
   })

@@ -35,7 +35,9 @@ class MessagesBatch implements FetchedBatch {
     let bytes = messages.length * recordOverhead
     for (const { headers, key, value } of messages) {
       bytes += (key === null ? 0 : key.length) + (value === null ? 0 : value.length)
-      if (headers !== undefined) for (const name in headers) bytes += headerOverhead + name.length + headerBytes(headers[name]!)
+      if (headers !== undefined) {
+        for (const name in headers) bytes += headerOverhead + name.length + headerBytes(headers[name]!)
+      }
     }
     this.byteLength = bytes
   }
@@ -83,7 +85,8 @@ export const fromFetch = (
   const last = messages[messages.length - 1]
   if (last === undefined) return undefined
   const context = last.batchContext
-  const nextOffset = (context === undefined ? BigInt(last.offset) : BigInt(context.firstOffset) + BigInt(context.lastOffsetDelta)) + 1n
+  const nextOffset =
+    (context === undefined ? BigInt(last.offset) : BigInt(context.firstOffset) + BigInt(context.lastOffsetDelta)) + 1n
   if (nextOffset <= position) return undefined
   const end = BigInt(isolationLevel === 1 ? fetched.lastStableOffset ?? fetched.highWatermark : fetched.highWatermark)
   return new MessagesBatch(topic, fetched.partition, visible(fetched, position, isolationLevel), nextOffset, end)

@@ -136,7 +136,7 @@ const askLeaders = Effect.fnUntraced(function*(
     const leader = cluster.leaderOf(one.topic, one.partition)
     if (leader === undefined) {
       yield* Effect.ignore(cluster.refresh)
-      return yield* Effect.fail({ ...one, failure: noLeader })
+      return yield* Effect.fail({ topic: one.topic, partition: one.partition, failure: noLeader })
     }
     const ofLeader = byLeader.get(leader)
     if (ofLeader === undefined) byLeader.set(leader, [one])
@@ -153,7 +153,11 @@ const askLeaders = Effect.fnUntraced(function*(
           })
         )
       ),
-      Effect.mapError((failure): PartFailure => ({ ...wanted[0]!, failure })),
+      Effect.mapError((failure): PartFailure => ({
+        topic: wanted[0]!.topic,
+        partition: wanted[0]!.partition,
+        failure
+      })),
       Effect.flatMap(({ responses }) => {
         const failed = failedPart(responses)
         if (failed !== undefined) return Effect.fail(failed)
@@ -164,7 +168,10 @@ const askLeaders = Effect.fnUntraced(function*(
       }),
       Effect.tapError(() => Effect.ignore(cluster.refresh))
     )
-  yield* Effect.forEach(byLeader, ([leader, wanted]) => ask(leader, wanted), { concurrency: "unbounded", discard: true })
+  yield* Effect.forEach(byLeader, ([leader, wanted]) => ask(leader, wanted), {
+    concurrency: "unbounded",
+    discard: true
+  })
   return found
 })
 

@@ -180,7 +180,7 @@ export class ProduceLane {
   /** The end: nothing more will be sent. */
   failAll(error: KafkaError): void {
     for (const { progress } of this.current?.pieces ?? []) this.failPart(progress, error)
-    for (const progress of [...this.waiting]) this.failPart(progress, error)
+    for (const progress of this.waiting) this.failPart(progress, error)
     this.finish()
   }
 

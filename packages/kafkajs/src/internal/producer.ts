@@ -71,9 +71,11 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
 
   /** One identity for all partitions, and another for one that had to give it up. */
   const identify = (lane: ProduceLane): Effect.Effect<void, Failure> => {
-    if (!settings.enableIdempotence) return Effect.sync(() => {
-      lane.identity = withoutIdentity
-    })
+    if (!settings.enableIdempotence) {
+      return Effect.sync(() => {
+        lane.identity = withoutIdentity
+      })
+    }
     const isNew = lane.identity === undefined && !known.has(lane)
     const identity = isNew
       ? identities.withPermit(Effect.suspend(() =>
@@ -185,7 +187,11 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
   )
 
   /** Whom to send what, now; and when to look again. */
-  const round = (): { readonly byLeader: Map<number, Array<ProduceLane>>; readonly wakeAt: number; readonly leaderless: boolean } => {
+  const round = (): {
+    readonly byLeader: Map<number, Array<ProduceLane>>
+    readonly wakeAt: number
+    readonly leaderless: boolean
+  } => {
     const at = now()
     const byLeader = new Map<number, Array<ProduceLane>>()
     let wakeAt = Infinity
@@ -220,7 +226,11 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
       yield* wake.close
       const { byLeader, leaderless, wakeAt } = round()
       for (const [leader, ready] of byLeader) {
-        for (let at = 0; at < ready.length && (inFlight.get(leader) ?? 0) < requestsPerBroker; at += batchesPerRequest) {
+        for (
+          let at = 0;
+          at < ready.length && (inFlight.get(leader) ?? 0) < requestsPerBroker;
+          at += batchesPerRequest
+        ) {
           const sendings = ready.slice(at, at + batchesPerRequest).map((lane) => ({ lane, batch: lane.take() }))
           inFlight.set(leader, (inFlight.get(leader) ?? 0) + 1)
           yield* FiberSet.run(fibers, request(leader, sendings))
@@ -246,7 +256,10 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
   yield* FiberSet.run(fibers, loop)
 
   const partitionCount = (topic: string): Effect.Effect<number, KafkaError> =>
-    Effect.andThen(cluster.connect, Effect.map(cluster.topic(topic), ({ partitionMetadata }) => partitionMetadata.length))
+    Effect.andThen(
+      cluster.connect,
+      Effect.map(cluster.topic(topic), ({ partitionMetadata }) => partitionMetadata.length)
+    )
 
   const check = Effect.fnUntraced(function*(parts: ReadonlyArray<PartitionRecords>) {
     yield* cluster.connect
@@ -254,7 +267,10 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
       if (lanes.has(keyOf(topic, partition))) continue
       if (partition < (yield* partitionCount(topic))) continue
       // There may be more of them by now.
-      yield* Effect.mapError(cluster.refresh, (failure) => consumerError(failure, { brokers: cluster.addresses, topic }))
+      yield* Effect.mapError(
+        cluster.refresh,
+        (failure) => consumerError(failure, { brokers: cluster.addresses, topic })
+      )
       if (partition >= (yield* partitionCount(topic))) return yield* new UnknownTopicError({ topic, partition })
     }
   })

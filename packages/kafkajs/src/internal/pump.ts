@@ -4,15 +4,15 @@
  * a broker that restarts) is waited out; what nobody can mend fails `run`.
  */
 import { ConnectionError, type KafkaError, UnknownTopicError, UnsupportedError } from "@weft/kafka/KafkaError"
-import { type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
+import { keyOf, type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
 import type { TransportConsumer, TransportHandler } from "@weft/kafka/Transport"
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import { attempt, type ClusterClient } from "./clusterClient.ts"
 import { codes } from "./errorCodes.ts"
-import { consumerError, type Failure, isRetriableFailure, protocolFailure, transportName } from "./errorMap.ts"
+import { codeOf, consumerError, type Failure, isRetriableFailure, protocolFailure, transportName } from "./errorMap.ts"
 import { type FetchRound, FetchState, type Ticket } from "./fetchState.ts"
 import type { FetchedPartition } from "./inside.ts"
 import { fromFetch } from "./messagesBatch.ts"
@@ -35,17 +35,25 @@ export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resum
 /** How long the broker may wait for records while a partition of its is held back, and may go on at any moment. */
 const briefWaitMs = 10
 
-/** Codes of one partition that say: ask again, after having looked where its leader is. */
-const moved: ReadonlySet<number> = new Set<number>([
-  codes.unknownTopicOrPartition,
+/** Codes of one partition that are about who leads it: however long an election takes, it is waited for. */
+const leading: ReadonlySet<number> = new Set<number>([
   codes.leaderNotAvailable,
   codes.notLeader,
   codes.replicaNotAvailable,
-  codes.kafkaStorageError,
   codes.fencedLeaderEpoch,
   codes.unknownLeaderEpoch,
   codes.offsetNotAvailable
 ])
+
+/** Codes that say: look again where its leader is. A topic is unknown for a moment after it was made, or moved. */
+const moved: ReadonlySet<number> = new Set<number>([
+  ...leading,
+  codes.unknownTopicOrPartition,
+  codes.kafkaStorageError
+])
+
+/** Codes that Kafka calls permanent, and that are waited for all the same: nobody knows what a broker did not expect. */
+const waited: ReadonlySet<number> = new Set<number>([codes.unknownServerError])
 
 export const makePump = (options: {
   readonly cluster: ClusterClient
@@ -69,7 +77,8 @@ export const makePump = (options: {
   let lastAnswer = now()
   let refreshing = false
   let metadataAt = now()
-  let unknownSince: number | undefined
+  /** Since when the brokers refuse a partition, by its key. */
+  const refusedSince = new Map<string, number>()
 
   const fetch = Effect.fnUntraced(function*(node: number, round: FetchRound) {
     const broker = yield* cluster.broker(node)
@@ -85,29 +94,42 @@ export const makePump = (options: {
     lastAnswer = now()
     failures.delete(node)
     handler.onAlive("fetch")
-    if (answer.errorCode !== undefined && answer.errorCode !== 0) return yield* Effect.fail(protocolFailure(answer.errorCode))
+    if (answer.errorCode !== undefined && answer.errorCode !== 0) {
+      return yield* Effect.fail(protocolFailure(answer.errorCode))
+    }
+    const tickets = new Map(round.tickets.map((ticket) => [keyOf(ticket.topic, ticket.partition), ticket]))
     let leaderMoved = false
     for (const { partitions, topicName } of answer.responses) {
       for (const fetched of partitions) {
-        const ticket = round.tickets.find((one) => one.topic === topicName && one.partition === fetched.partition)
+        const ticket = tickets.get(keyOf(topicName, fetched.partition))
         if (ticket === undefined || !state.isCurrent(ticket)) continue
         if (fetched.errorCode === 0) deliver(ticket, fetched)
         else if (fetched.errorCode === codes.offsetOutOfRange) outOfRange(ticket)
         else {
-          const failure = protocolFailure(fetched.errorCode)
-          if (!moved.has(fetched.errorCode) && !isRetriableFailure(failure)) return yield* fatal(failure, ticket)
           leaderMoved ||= moved.has(fetched.errorCode)
-          if (fetched.errorCode !== codes.unknownTopicOrPartition) unknownSince = undefined
-          else if (now() - (unknownSince ??= now()) > patienceMs) return yield* fatal(failure, ticket)
-          state.backOff(ticket, now() + client.retryBackoffMs)
+          yield* refused(ticket, fetched.errorCode)
         }
       }
     }
     if (leaderMoved) yield* Effect.ignore(cluster.refresh)
   })
 
+  /** One partition is waited for while that may help, and the others go on. */
+  const refused = (ticket: Ticket, code: number): Effect.Effect<void, Fatal> => {
+    const key = keyOf(ticket.topic, ticket.partition)
+    const failure = protocolFailure(code)
+    const since = refusedSince.get(key)
+    if (!waited.has(code) && !isRetriableFailure(failure)) return fatal(failure, ticket)
+    if (since === undefined) refusedSince.set(key, now())
+    else if (now() - since > patienceMs && !leading.has(code)) return fatal(failure, ticket)
+    state.backOff(ticket, now() + client.retryBackoffMs)
+    return since !== undefined || moved.has(code) ? Effect.void : Effect.logWarning(
+      `fetching from ${key} fails with ${codeOf(failure)} and is tried again`
+    )
+  }
+
   const deliver = (ticket: Ticket, fetched: FetchedPartition): void => {
-    unknownSince = undefined
+    if (refusedSince.size > 0) refusedSince.delete(keyOf(ticket.topic, ticket.partition))
     const batch = fromFetch(ticket.topic, fetched, ticket.position, plan.isolationLevel)
     if (batch === undefined) return
     state.advance(ticket, batch.nextOffset)
@@ -220,6 +242,7 @@ export const makePump = (options: {
       wakeUp()
     },
     assign: (partitions, keep) => {
+      refusedSince.clear()
       state.assign(partitions, now())
       cluster.watch(state.topics())
       state.keep(keep())

@@ -26,8 +26,7 @@ const sizeOfVarint = (value: number): number => {
   return size
 }
 
-const sizeOfBytes = (bytes: Uint8Array | null): number =>
-  bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length
+const sizeOfBytes = (bytes: Uint8Array | null): number => bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length
 
 const sizeOfRecord = ({ headers, key, value }: OutgoingRecord, timestampDelta: number, offsetDelta: number): number => {
   let size = 1 + sizeOfVarint(timestampDelta) + sizeOfVarint(offsetDelta) + sizeOfBytes(key) + sizeOfBytes(value) +

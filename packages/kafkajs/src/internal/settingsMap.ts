@@ -103,7 +103,8 @@ export const consumerPlan = (
     warnings.push({
       setting: "partitionAssignmentStrategy",
       value: settings.partitionAssignmentStrategy,
-      instead: "sticky: partitions stay where they are as far as that is fair, and those kept go on without a repeat, " +
+      instead:
+        "sticky: partitions stay where they are as far as that is fair, and those kept go on without a repeat, " +
         "but every member pauses while a rebalance lasts"
     })
   }

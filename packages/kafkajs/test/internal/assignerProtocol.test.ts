@@ -18,7 +18,7 @@ const protocols = joinProtocols({
 
 describe("assignerProtocol", () => {
   it("offers the configured strategy first, and the others behind it", () => {
-    assert.deepStrictEqual(protocols.map(({ name }) => name), ["sticky", "range", "roundrobin"])
+    assert.deepStrictEqual(protocols.map(({ name }) => name), ["sticky", "range", "roundrobin", "RoundRobinAssigner"])
   })
 
   it("what one member says, another reads", () => {
@@ -53,6 +53,7 @@ describe("assignerProtocol", () => {
 
   it("knows its strategies by Kafka's names", () => {
     assert.strictEqual(strategyOf("roundrobin"), "roundrobin")
+    assert.strictEqual(strategyOf("RoundRobinAssigner"), "roundrobin")
     assert.strictEqual(strategyOf("cooperative-sticky"), undefined)
   })
 })

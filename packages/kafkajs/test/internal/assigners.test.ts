@@ -149,6 +149,7 @@ describe("every strategy", () => {
           }
         }
       }
+      assert.strictEqual(assignments.size, members.length)
     }))
   })
 
@@ -175,9 +176,13 @@ describe("every strategy", () => {
       const first = assign("sticky", alike, of)
       const stay = alike.map((one) => ({ ...one, owned: first.get(one.memberId)!, ownedGeneration: 1 }))
       const second = assign("sticky", [...stay, member("newcomer", topicNames)], of)
-      const kept = stay.reduce((sum, { memberId, owned }) =>
-        sum + [...owned].reduce((s, [topic, partitions]) =>
-          s + partitions.filter((p) => second.get(memberId)!.get(topic)?.includes(p)).length, 0), 0)
+      const kept = stay.reduce(
+        (sum, { memberId, owned }) =>
+          sum +
+          [...owned].reduce((s, [topic, partitions]) =>
+            s + partitions.filter((p) => second.get(memberId)!.get(topic)?.includes(p)).length, 0),
+        0
+      )
       const total = [...of.values()].reduce((sum, count) => sum + count, 0)
       const got = [...second.get("newcomer")!.values()].reduce((sum, ps) => sum + ps.length, 0)
       assert.strictEqual(kept, total - got)

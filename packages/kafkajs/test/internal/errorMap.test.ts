@@ -59,7 +59,11 @@ describe("every error code of kafkajs", () => {
         const failure = classify(error)
         assert.deepStrictEqual(failure._tag === "Protocol" ? failure.code.name : failure._tag, name)
         const commit = commitError(failure, [part])
-        assert.deepStrictEqual([commit._tag, commit.code, commit.retriable], ["CommitError", name, isRetriableFailure(failure)])
+        assert.deepStrictEqual([commit._tag, commit.code, commit.retriable], [
+          "CommitError",
+          name,
+          isRetriableFailure(failure)
+        ])
         for (
           const mapped of [
             consumerError(failure, subject),
@@ -122,7 +126,11 @@ describe("every error code of kafkajs", () => {
       errorCodes.filter(({ code }) => produceReaction(classify(createErrorFromCode(code))) === wanted)
         .map(({ code }) => errorCode(code).name)
     assert.deepStrictEqual(by("written"), ["DUPLICATE_SEQUENCE_NUMBER"])
-    assert.deepStrictEqual(by("anew"), ["OUT_OF_ORDER_SEQUENCE_NUMBER", "INVALID_PRODUCER_EPOCH", "UNKNOWN_PRODUCER_ID"])
+    assert.deepStrictEqual(by("anew"), [
+      "OUT_OF_ORDER_SEQUENCE_NUMBER",
+      "INVALID_PRODUCER_EPOCH",
+      "UNKNOWN_PRODUCER_ID"
+    ])
     assert.deepStrictEqual(by("split"), ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"])
     assert.include(by("again"), "NOT_ENOUGH_REPLICAS_AFTER_APPEND")
     assert.include(by("elsewhere"), "NOT_LEADER_OR_FOLLOWER")
@@ -163,7 +171,10 @@ describe("what is no error code", () => {
       consumerError(classify(make("KafkaJSSASLAuthenticationError", "no")), subject)._tag,
       "AuthenticationError"
     )
-    const unsupported = consumerError(classify(make("KafkaJSNotImplemented", "Snappy compression not implemented")), subject)
+    const unsupported = consumerError(
+      classify(make("KafkaJSNotImplemented", "Snappy compression not implemented")),
+      subject
+    )
     assert.strictEqual(unsupported._tag, "UnsupportedError")
     assert.include(unsupported.message, "Snappy")
     assert.isFalse(isRetriable(unsupported))

@@ -23,7 +23,7 @@ describe("logCreator", () => {
       const lines: Array<string> = []
       const logger = Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
         const { broker, stack } = fiber.getRef(References.CurrentLogAnnotations)
-        lines.push([logLevel, message, broker, stack].filter((part) => part !== undefined).join(" | "))
+        lines.push([logLevel, message, broker, stack].filter((part) => part !== undefined).map(String).join(" | "))
       })
       const context = yield* Effect.context<never>().pipe(
         Effect.provide(Logger.layer([logger])),

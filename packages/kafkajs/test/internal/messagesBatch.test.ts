@@ -99,7 +99,12 @@ describe("messagesBatch", () => {
     ]
     const abortedTransactions = [{ producerId: "7", firstOffset: "5" }]
     assert.deepStrictEqual(offsets(fromFetch("t", fetched(messages, { abortedTransactions }), 10n, 1)), [11, 12, 14])
-    assert.deepStrictEqual(offsets(fromFetch("t", fetched(messages, { abortedTransactions }), 10n, 0)), [10, 11, 12, 14])
+    assert.deepStrictEqual(offsets(fromFetch("t", fetched(messages, { abortedTransactions }), 10n, 0)), [
+      10,
+      11,
+      12,
+      14
+    ])
     // The first record of the transaction is below the position: the rest of it is aborted all the same.
     assert.deepStrictEqual(offsets(fromFetch("t", fetched(messages, { abortedTransactions }), 11n, 1)), [11, 12, 14])
   })

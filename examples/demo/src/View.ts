@@ -1,4 +1,5 @@
 /** The screen of the demo, from a model of what runs. Pure. */
+import type { Source } from "@weft/config/Resolution"
 import { bar, clock, fit, fitLine, type Line, number, span, sparkline, spread, type Style } from "./Text.ts"
 
 export interface PartitionView {
@@ -12,7 +13,7 @@ export interface PartitionView {
 export interface SettingView {
   readonly name: string
   readonly value: string
-  readonly source: "row" | "profile" | "default" | "derived"
+  readonly source: Source
 }
 
 export interface LogView {
@@ -61,8 +62,10 @@ const lagLines = (model: Model, width: number): ReadonlyArray<Line> => {
   ])
 }
 
-const sourceStyle: Readonly<Record<SettingView["source"], Style>> = {
+const sourceStyle: Readonly<Record<Source, Style>> = {
+  environment: "yellow",
   row: "cyan",
+  lastKnownGood: "red",
   profile: "yellow",
   derived: "green",
   default: "dim"
@@ -70,7 +73,7 @@ const sourceStyle: Readonly<Record<SettingView["source"], Style>> = {
 
 /** What was set comes first; the defaults fill the rest of the room. */
 const bySource = (settings: ReadonlyArray<SettingView>): ReadonlyArray<SettingView> => {
-  const order: ReadonlyArray<SettingView["source"]> = ["row", "profile", "derived", "default"]
+  const order: ReadonlyArray<Source> = ["environment", "row", "lastKnownGood", "profile", "derived", "default"]
   return order.flatMap((source) => settings.filter((setting) => setting.source === source))
 }
 

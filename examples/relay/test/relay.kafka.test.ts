@@ -1,6 +1,7 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import type { Message } from "kafkajs"
 import { brokers, freshDatabase, freshGroup, freshName, freshTopic } from "../../../test-support/servers.ts"
+import { databaseOf, query } from "./support/database.ts"
 import { RelayProcess } from "./support/relayProcess.ts"
 import { asRelayed, endOf, fill, readAll, until, withAdmin } from "./support/topics.ts"
 import { verdict } from "./support/verdict.ts"
@@ -85,7 +86,8 @@ describe("the relay on a real Kafka", () => {
   it(
     `brings ${records} records over with two members, in order and none twice, though one is stopped half-way`,
     async () => {
-      const { environment, group, input, output } = await way()
+      const database = await databaseOf("relay")
+      const { environment, group, input, output } = await way({ DATABASE_URL: database })
       const one = start({ ...environment, RELAY_MEMBER: "one" })
       const two = start({ ...environment, RELAY_MEMBER: "two" })
       await joined(group, 2)
@@ -102,6 +104,12 @@ describe("the relay on a real Kafka", () => {
       assert.deepInclude(found, { relayed: records, ...isRight })
       assert.isAbove(found.byMember["one"] ?? 0, 0)
       assert.isAbove(found.byMember["two"] ?? 0, 0)
+
+      const [stored] = await query<{ processed: bigint }>(
+        database,
+        "SELECT sum(messages_processed)::bigint AS processed FROM consumer_processing_metrics WHERE service_name = 'relay'"
+      )
+      assert.strictEqual(Number(stored!.processed), records)
     },
     180_000
   )
@@ -168,7 +176,8 @@ describe("the relay on a real Kafka", () => {
     const { environment, group, input, output } = await way({
       RELAY_ORDER: "key",
       RELAY_WORK_MS: "0-20",
-      RELAY_CONCURRENCY: "32"
+      RELAY_CONCURRENCY: "32",
+      DATABASE_URL: await databaseOf("relay")
     })
     const one = start({ ...environment, RELAY_MEMBER: "one" })
     const two = start({ ...environment, RELAY_MEMBER: "two" })

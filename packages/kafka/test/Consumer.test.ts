@@ -245,6 +245,37 @@ describe("Consumer", () => {
         yield* advance(1_000)
       })))
 
+  it.effect("4 rebalance: a member without a partition stays in the group and takes over", () =>
+    withCluster({ records: 4 }, (cluster) =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const scopes: Array<Scope.Closeable> = []
+        for (const name of ["first", "second"]) {
+          const scope = yield* Scope.make()
+          scopes.push(scope)
+          const consumer = yield* Scope.provide(member({ clientId: name }), scope)
+          yield* consumer.stream(codecs).pipe(
+            Stream.runForEach((record) =>
+              Effect.sync(() => {
+                seen.push(`${name} ${valueOf(record)}`)
+                record.offset.settle()
+              })
+            ),
+            Effect.forkIn(scope)
+          )
+          yield* advance(5_000)
+        }
+        const idle = (yield* cluster.members).filter(({ assignment }) => assignment.length === 0)
+        assert.strictEqual(idle.length, 1)
+        const owner = idle[0]!.clientId === "first" ? 1 : 0
+        yield* Effect.forkChild(Scope.close(scopes[owner]!, Exit.void))
+        yield* advance(5_000)
+        yield* cluster.append("in", [{ value: "last" }])
+        yield* advance(2_000)
+        assert.strictEqual(seen.length, 5)
+        assert.strictEqual(seen.at(-1), `${idle[0]!.clientId} last`)
+      })))
+
   it.effect("4 rebalance: what ends after its partition was lost is fenced, never committed", () =>
     withCluster({ records: 3 }, (cluster) =>
       Effect.gen(function*() {

@@ -215,6 +215,43 @@ export class TransportError extends Data.TaggedError("TransportError")<{
 }
 
 /**
+ * A record batch whose bytes are not what they say they are: damaged on a disk or on the way, or written by a broken
+ * program. Nothing of it was handed out, and nothing after it can be before someone moves the group's offset beyond it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CorruptRecordBatchError extends Data.TaggedError("CorruptRecordBatchError")<{
+  readonly topic: string
+  readonly partition: number
+  /** Where the consumer stands: the first offset that it could not read. */
+  readonly offset: bigint
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.topic}-${this.partition}@${this.offset}: the record batch is corrupt: ${this.reason}`
+  }
+}
+
+/**
+ * A record batch that is whole, but compressed in a way that this program has nothing to undo with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnsupportedRecordBatchError extends Data.TaggedError("UnsupportedRecordBatchError")<{
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  /** Kafka's name of the compression type, or its number where it is none that we know. */
+  readonly compression: string
+}> {
+  override get message(): string {
+    return `${this.topic}-${this.partition}@${this.offset}: there is nothing to decompress ${this.compression} with`
+  }
+}
+
+/**
  * A partition made no progress for `max_poll_interval_ms`, and the stall policy is to leave the group.
  *
  * @category errors
@@ -266,6 +303,8 @@ export type KafkaError =
   | UnsupportedError
   | TransportError
   | StalledError
+  | CorruptRecordBatchError
+  | UnsupportedRecordBatchError
   | AdminError
 
 /**
@@ -294,6 +333,8 @@ export const isRetriable = (error: KafkaError): boolean => {
     case "InvalidSettingError":
     case "UnsupportedError":
     case "StalledError":
+    case "CorruptRecordBatchError":
+    case "UnsupportedRecordBatchError":
       return false
   }
 }

@@ -61,6 +61,16 @@ export * as Producer from "./Producer.ts"
 /**
  * @since 0.1.0
  */
+export * as RecordBatch from "./RecordBatch.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as RecordBatchDecoder from "./RecordBatchDecoder.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Subscription from "./Subscription.ts"
 
 /**

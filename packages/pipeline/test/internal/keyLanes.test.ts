@@ -234,7 +234,7 @@ describe("keyLanes", () => {
         for (const group of groups) assert.isAtMost(group.held, Math.max(1, Math.floor(maxInFlight / 3)))
       }
       for (const group of groups) lanes.resume(group)
-      for (const entry of parked) lanes.unpark(...entry)
+      for (const entry of parked.splice(0)) lanes.unpark(...entry)
       for (const lane of running.splice(0)) finish(lane)
       while (run()) finish(running.pop()!)
       assert.strictEqual(finished, taken)

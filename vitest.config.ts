@@ -17,6 +17,8 @@ export default defineConfig({
   test: {
     // The servers take their share of a small machine.
     maxWorkers: 2,
+    // What a failed test printed is shown; the others' logs would bury it.
+    silent: "passed-only",
     projects: [
       {
         test: {

@@ -39,6 +39,13 @@ export interface Options {
   readonly stop: Effect.Effect<unknown>
 }
 
+/** The URL without its password. */
+const shown = (databaseUrl: string): string => {
+  const url = new URL(databaseUrl)
+  url.password = ""
+  return url.href
+}
+
 const partitions = 4
 const samplesKept = 120
 const logLinesKept = 200
@@ -51,6 +58,7 @@ class Watch {
   rates: Array<number> = []
   partitions: ReadonlyArray<PartitionView> = []
   log: Array<LogView> = []
+  group = ""
 }
 
 const topics = Effect.gen(function*() {
@@ -110,7 +118,7 @@ const model = Effect.fnUntraced(function*(options: Options, watch: Watch, began:
     service,
     group: config.consumerGroupId,
     cluster: options.cluster,
-    databaseUrl: options.databaseUrl,
+    databaseUrl: shown(options.databaseUrl),
     elapsedMs: (yield* Clock.currentTimeMillis) - began,
     totalMs: options.seconds * 1000,
     produced: watch.produced,
@@ -148,21 +156,20 @@ const watched = Effect.fnUntraced(function*(options: Options, watch: Watch, dete
   yield* Effect.forkScoped(observe(watch, detectedBefore))
   yield* Effect.forkScoped(show(options, watch, began))
   yield* Effect.raceAll([Effect.sleep(options.seconds * 1000), options.stop, running.failure])
-  const { config } = yield* running.configuration
+  watch.group = (yield* running.configuration).config.consumerGroupId
   yield* running.shutdown
   watch.consumed = (yield* running.totals).processed
-  return config.consumerGroupId
 })
 
 const summary = (options: Options, watch: Watch, seconds: number, committed: number): ReadonlyArray<string> => [
-  `${service} ran for ${number(seconds)} s on ${options.cluster}`,
+  `${service} ran for ${number(seconds)} s (${options.cluster})`,
   "",
   `  produced   ${number(watch.produced).padStart(9)}  locations, to ${locations}`,
-  `  consumed   ${number(watch.consumed).padStart(9)}`,
+  `  consumed   ${number(watch.consumed).padStart(9)}  in group ${watch.group}`,
   `  committed  ${number(committed).padStart(9)}`,
   `  detected   ${number(watch.detected).padStart(9)}  regions, sent to ${detected}`,
   "",
-  `stored in ${options.databaseUrl}`
+  `stored in ${shown(options.databaseUrl)}`
 ]
 
 export const run = Effect.fnUntraced(function*(options: Options) {
@@ -176,18 +183,18 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 
   const database = Postgres.layerUrl(Redacted.make(options.databaseUrl), { applicationName: "weft-demo" })
   const clients = Layer.mergeAll(Producer.layer(), Admin.layer).pipe(Layer.provideMerge(options.transport))
-  const pipeline = Pipeline.layer(between(locations, detected, { metricsInterval: "5 seconds" })).pipe(
+  const pipeline = Pipeline.layer(between(locations, detected, { metricsInterval: "2 seconds" })).pipe(
     Layer.provide([GeoregionDetector.layerPostgres, PostgresConfigStore.layer, PostgresMetricsSink.layer]),
     Layer.provide(Tables.layer)
   )
   yield* Effect.gen(function*() {
     const began = yield* Clock.currentTimeMillis
-    options.print(`DATABASE_URL=${options.databaseUrl}`)
+    options.print(`DATABASE_URL=${shown(options.databaseUrl)}`)
     yield* topics
     const detectedBefore = yield* endOf(detected)
     const committedBefore = yield* Effect.orElseSucceed(committedOf("loom-georegion"), () => 0)
-    const group = yield* Effect.scoped(watched(options, watch, detectedBefore)).pipe(Effect.provide(pipeline))
-    const committed = (yield* committedOf(group)) - committedBefore
+    yield* Effect.scoped(watched(options, watch, detectedBefore)).pipe(Effect.provide(pipeline))
+    const committed = (yield* committedOf(watch.group)) - committedBefore
     watch.detected = (yield* endOf(detected)) - detectedBefore
     const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
     const lines = [...summary(options, watch, seconds, committed), ...(yield* Report.stored(new Date(began)))]

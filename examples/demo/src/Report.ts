@@ -17,21 +17,21 @@ export const stored = Effect.fnUntraced(function*(since: Date) {
   const sql = yield* PgClient.PgClient
   const metrics = yield* sql<Row>`
     SELECT
-      count(*) AS rows, sum(messages_processed)::bigint AS messages_processed,
-      avg(messages_per_second)::double precision AS avg_messages_per_second,
+      count(*) AS rows, coalesce(sum(messages_processed), 0)::bigint AS messages_processed,
+      avg(messages_per_second)::double precision AS avg_per_second,
       (sum(processing_time_ms * messages_processed) / nullif(sum(messages_processed), 0))::double precision
-        AS avg_processing_time_ms,
-      max(memory_usage_mb)::double precision AS peak_memory_mb, max(timestamp) AS last
+        AS avg_processing_ms,
+      max(memory_usage_mb)::double precision AS peak_memory_mb
     FROM consumer_processing_metrics WHERE service_name = ${service} AND timestamp >= ${since}`
   const history = yield* sql<Row>`
-    SELECT partition, count(*) AS rows, max(lag) AS largest_lag, max(consumer_offset) AS consumer_offset
+    SELECT topic, partition, count(*) AS rows, max(lag) AS largest_lag, max(consumer_offset) AS consumer_offset
     FROM consumer_lag_history WHERE service_name = ${service} AND timestamp >= ${since}
-    GROUP BY partition ORDER BY partition`
+    GROUP BY topic, partition ORDER BY topic, partition`
   const current = yield* sql<Row>`
-    SELECT service_name, topic, partition_count, total_lag, max_partition_lag, last_update
+    SELECT topic, partition_count, total_lag, max_partition_lag
     FROM v_current_consumer_lag WHERE service_name = ${service}`
   const alerts = yield* sql<Row>`
-    SELECT service_name, topic, avg_lag, max_lag, max_poll_records, alert_level
+    SELECT topic, avg_lag, max_lag, max_poll_records, alert_level
     FROM v_consumer_lag_alerts WHERE service_name = ${service}`
   return [
     ...titled("consumer_processing_metrics", metrics),

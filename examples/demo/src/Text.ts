@@ -62,11 +62,13 @@ export const bar = (value: number, of: number, width: number): string => {
 
 const heights = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
 
-/** One column for each value, the newest at the right. */
+/** One column for each value, the newest at the right. Heights grow with the square root, so that a burst flattens nothing. */
 export const sparkline = (values: ReadonlyArray<number>, width: number): string => {
   const shown = values.slice(-width)
   const highest = Math.max(1, ...shown)
-  return shown.map((value) => heights[Math.min(7, Math.floor(value / highest * 7.999))]!).join("").padStart(width)
+  return shown.map((value) => heights[Math.min(7, Math.floor(Math.sqrt(value / highest) * 7.999))]!).join("").padStart(
+    width
+  )
 }
 
 const wholeNumbers = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })

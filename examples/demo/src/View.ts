@@ -78,10 +78,11 @@ const bySource = (settings: ReadonlyArray<SettingView>): ReadonlyArray<SettingVi
 }
 
 const settingCell = ({ name, source, value }: SettingView, width: number): Line => {
-  const nameWidth = Math.min(30, width - 18)
+  const valueWidth = width >= 50 ? 14 : 8
+  const nameWidth = Math.max(8, width - valueWidth - 11)
   return fitLine([
     span(` ${fit(name, nameWidth)} `),
-    span(fit(value, Math.max(6, width - nameWidth - 11)), "bold"),
+    span(fit(value, valueWidth), "bold"),
     span(` ${source}`, sourceStyle[source])
   ], width)
 }

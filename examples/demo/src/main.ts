@@ -25,7 +25,7 @@ const main = async (flags: Flags) => {
 
     await Effect.runPromise(Demo.run({
       transport: kafka === undefined ? MemoryCluster.layer : KafkaJs.layer({ brokers: kafka.brokers }),
-      cluster: kafka === undefined ? "the in-memory cluster" : `Kafka at ${kafka.brokers.join(",")}`,
+      cluster: kafka === undefined ? "in-memory cluster" : `Kafka at ${kafka.brokers.join(",")}`,
       databaseUrl: postgres.isOurs ? await postgres.createDatabase("weft_demo") : postgres.url,
       seconds: flags.seconds,
       terminal,

@@ -105,7 +105,7 @@ describe("text", () => {
   })
 
   it("draws the newest values at the right", () => {
-    assert.strictEqual(sparkline([0, 4, 8], 5), "  ▁▄█")
+    assert.strictEqual(sparkline([0, 2, 8], 5), "  ▁▄█")
     assert.strictEqual(sparkline([1, 2, 3, 0, 8], 2), "▁█")
     assert.strictEqual(sparkline([], 3), "   ")
   })

@@ -84,7 +84,7 @@ export type NoRow = MissingRow | MissingTable | DatabaseUnreachable | DatabaseTi
 export interface LastKnownGood {
   readonly _tag: "LastKnownGood"
   readonly service: string
-  /** When it was read from the database, in milliseconds since 1970. */
+  /** When it was saved, in milliseconds since 1970. */
   readonly savedAt: number
 }
 
@@ -246,7 +246,7 @@ export const message = (issue: ConfigIssue): string => {
     case "QueryFailed":
       return `the database refused to read the configuration: ${render(issue.detail)}`
     case "LastKnownGood":
-      return `the last known good configuration, read at ${time(issue.savedAt)}, holds`
+      return `the last known good configuration, saved at ${time(issue.savedAt)}, holds`
     case "UnknownProfile":
       return `the workload profile ${render(issue.profile)} of the ${namedBy(issue)} is not known: `
         + `${render(issue.used)} holds`

@@ -47,7 +47,7 @@ export type RowResult =
     readonly _tag: "LastKnownGood"
     readonly columns: Columns
     readonly reason: ConfigIssue.NoRow
-    /** When it was read, in milliseconds since 1970. */
+    /** When it was saved, in milliseconds since 1970. */
     readonly savedAt: number
   } & Found
 

@@ -73,10 +73,24 @@ const issuesFound = Metric.counter("weft_config_issues", {
   incremental: true
 })
 
+const values = Metric.gauge("weft_config_value", {
+  description: "Settings that are numbers or flags (1 is on), as they are resolved"
+})
+
+const measure = (service: string, { config }: Resolution.Resolved) =>
+  Effect.forEach(Setting.keys, (key) => {
+    const value = config[key]
+    return typeof value === "string"
+      ? Effect.void
+      : Metric.update(Metric.withAttributes(values, { service, setting: Setting.settings[key].sql }), Number(value))
+  }, { discard: true })
+
 /** What a store remembers of a service. */
 interface Memory {
   /** The row as it was read last, which an outage of the database does not take away. */
   row?: ConfigRow.RowResult
+  /** What was answered last. */
+  resolved?: Resolution.Resolved
   /** One read at a time, so that an older row never replaces a newer one. */
   readonly turn: Semaphore.Semaphore
   /** The issues that stand, by identity: each is logged when it appears, not each time it is met. */
@@ -103,7 +117,8 @@ const tell = Effect.fnUntraced(
 
 /**
  * A store that reads from a source of rows: it resolves, keeps the last row through an outage, logs and counts each
- * issue once when it appears (metric `weft_config_issues`), and turns the source's signals into changes.
+ * issue once when it appears (metric `weft_config_issues`), shows values as metrics (`weft_config_value`), and turns the
+ * source's signals into changes.
  *
  * @category constructors
  * @since 0.1.0
@@ -134,6 +149,8 @@ export const make = (source: RowSource): ConfigStore["Service"] => {
       ? { ...resolved, issues: [read.reason, ...resolved.issues] }
       : resolved
     yield* tell(service, memory, answer.issues)
+    if (memory.resolved === undefined || !Resolution.same(memory.resolved, answer)) yield* measure(service, answer)
+    memory.resolved = answer
     return answer
   })
 

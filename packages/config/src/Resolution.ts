@@ -99,6 +99,8 @@ export interface Resolved {
   readonly issues: ReadonlyArray<ConfigIssue.ConfigIssue>
   /** The revision of the row in the history of configurations; `undefined` where none is kept. */
   readonly revision: number | undefined
+  /** What the program gave: with it, others can tell what another row would become here. */
+  readonly given: Pick<Input, "profile" | "broker">
 }
 
 /** The columns of `pipeline_consumer_configs` that are no settings. */
@@ -325,7 +327,8 @@ export const resolve = (input: Input): Resolved => {
     config: config as unknown as ConsumerConfig,
     provenance: provenance as unknown as Provenance,
     issues,
-    revision: found.revision
+    revision: found.revision,
+    given: { profile: input.profile, broker: input.broker }
   }
 }
 

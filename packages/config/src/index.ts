@@ -1,6 +1,14 @@
 /**
  * @since 0.1.0
  */
+export * as AppliedConfig from "./AppliedConfig.ts"
+/**
+ * @since 0.1.0
+ */
+export * as AppliedConfigs from "./AppliedConfigs.ts"
+/**
+ * @since 0.1.0
+ */
 export * as ConfigIssue from "./ConfigIssue.ts"
 /**
  * @since 0.1.0
@@ -22,6 +30,18 @@ export * as ConsumerConfig from "./ConsumerConfig.ts"
  * @since 0.1.0
  */
 export * as Environment from "./Environment.ts"
+/**
+ * @since 0.1.0
+ */
+export * as LastKnownGood from "./LastKnownGood.ts"
+/**
+ * @since 0.1.0
+ */
+export * as LastKnownGoodFiles from "./LastKnownGoodFiles.ts"
+/**
+ * @since 0.1.0
+ */
+export * as RejoinTurns from "./RejoinTurns.ts"
 /**
  * @since 0.1.0
  */

@@ -1,0 +1,163 @@
+/**
+ * The configuration that a member of a consumer group runs with, in a form that can be stored and read back by another
+ * version of the program. Pure.
+ *
+ * @since 0.1.0
+ */
+import type * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as ConfigIssue from "./ConfigIssue.ts"
+import type * as ConfigRow from "./ConfigRow.ts"
+import * as ConsumerConfig from "./ConsumerConfig.ts"
+import type * as Environment from "./Environment.ts"
+import * as Resolution from "./Resolution.ts"
+import * as Setting from "./Setting.ts"
+import type * as WorkloadProfile from "./WorkloadProfile.ts"
+
+/**
+ * A setting as it is applied, with its provenance; `refused` is told in words, since its raw value may be anything.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AppliedSetting {
+  readonly value: string | number | boolean
+  readonly source: string
+  readonly variable?: string | undefined
+  readonly refused?: { readonly raw: string; readonly reason: string } | undefined
+}
+
+/**
+ * A configuration as it is stored.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AppliedConfig {
+  readonly profile: string
+  readonly profileSource: string
+  readonly revision?: number | undefined
+  /** By SQL name. */
+  readonly settings: { readonly [sql: string]: AppliedSetting }
+  /** One line for each issue. */
+  readonly issues: ReadonlyArray<string>
+  /** The profile that the program gave, with which it resolves the next row. */
+  readonly program?:
+    | { readonly name: string; readonly values: { readonly [sql: string]: string | number | boolean } }
+    | undefined
+  readonly broker?: Resolution.BrokerLimits | undefined
+}
+
+const Value = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
+
+/**
+ * The Schema of what is stored; it ignores what a newer version has added.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const AppliedConfig: Schema.Codec<AppliedConfig> = Schema.Struct({
+  profile: Schema.String,
+  profileSource: Schema.String,
+  revision: Schema.optional(Schema.Finite),
+  settings: Schema.Record(
+    Schema.String,
+    Schema.Struct({
+      value: Value,
+      source: Schema.String,
+      variable: Schema.optional(Schema.String),
+      refused: Schema.optional(Schema.Struct({ raw: Schema.String, reason: Schema.String }))
+    })
+  ),
+  issues: Schema.Array(Schema.String),
+  program: Schema.optional(Schema.Struct({ name: Schema.String, values: Schema.Record(Schema.String, Value) })),
+  broker: Schema.optional(
+    Schema.Struct({ groupMinSessionTimeoutMs: Schema.Finite, groupMaxSessionTimeoutMs: Schema.Finite })
+  )
+})
+
+const programOf = (profile: WorkloadProfile.WorkloadProfile) => ({
+  name: profile.name,
+  values: Object.fromEntries(
+    Setting.keys.flatMap((key) => {
+      const value: unknown = profile.values[key]
+      const isPlain = typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+      return isPlain ? [[Setting.settings[key].sql, value]] : []
+    })
+  )
+})
+
+/**
+ * What is stored of a resolved configuration.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const fromResolved = (resolved: Resolution.Resolved): AppliedConfig => {
+  const { given: { broker, profile }, issues, profileSource, provenance, revision } = resolved
+  return {
+    profile: resolved.profile,
+    profileSource,
+    ...(revision !== undefined && { revision }),
+    settings: Object.fromEntries(Setting.keys.map((key): readonly [string, AppliedSetting] => {
+      const { refused, source, value, variable } = provenance[key]
+      return [Setting.settings[key].sql, {
+        value,
+        source,
+        ...(variable !== undefined && { variable }),
+        ...(refused !== undefined && {
+          refused: { raw: ConfigIssue.render(refused.raw), reason: ConfigIssue.message(refused.reason) }
+        })
+      }]
+    })),
+    issues: issues.map(ConfigIssue.message),
+    ...(profile !== undefined && { program: programOf(profile) }),
+    ...(broker !== undefined && { broker })
+  }
+}
+
+/**
+ * The settings of a stored configuration, where they are all there and a configuration that {@link ConsumerConfig}
+ * accepts.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toConfig = (applied: AppliedConfig): Option.Option<ConsumerConfig.ConsumerConfig> =>
+  Schema.decodeUnknownOption(ConsumerConfig.ConsumerConfig)(
+    Object.fromEntries(Setting.keys.map((key) => [key, applied.settings[Setting.settings[key].sql]?.value]))
+  )
+
+/**
+ * What another row would become at the member that runs with `applied`: with its program's profile, its brokers, and
+ * the overrides of its environment that hold there.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const resolveAgain = (
+  applied: AppliedConfig,
+  service: string,
+  row: ConfigRow.RowResult
+): Resolution.Resolved => {
+  const bySql = (values: { readonly [sql: string]: unknown }) =>
+    Object.fromEntries(Setting.keys.map((key) => [key, values[Setting.settings[key].sql]]))
+  const overrides: { [K in Setting.SettingKey]?: Environment.Override } = {}
+  for (const key of Setting.keys) {
+    const setting = applied.settings[Setting.settings[key].sql]
+    if (setting?.source !== "environment") continue
+    overrides[key] = { variable: setting.variable ?? Setting.settings[key].sql, raw: String(setting.value) }
+  }
+  return Resolution.resolve({
+    service,
+    row,
+    environment: [overrides, {}],
+    broker: applied.broker,
+    profile: applied.program && {
+      name: applied.program.name,
+      description: "",
+      // The resolver takes a profile's values as it takes a row's: a bad one falls back.
+      values: bySql(applied.program.values) as WorkloadProfile.Values
+    }
+  })
+}

@@ -55,7 +55,7 @@ const main = async () => {
   const bytes = wholeNumber("--bytes", values.bytes, 50, 1_000_000)
   const partitions = wholeNumber("--partitions", values.partitions, 1, 1000)
   const rounds = wholeNumber("--rounds", values.rounds, 1, 100)
-  const wanted = (Object.keys(contenders) as Array<ContenderName>).filter((name) => name.includes(values.only))
+  const wanted = (Object.keys(baselines) as Array<ContenderName>).filter((name) => name.includes(values.only))
   const names = [...new Set(wanted.flatMap((name) => [baselines[name], name]))]
   if (names.length === 0) throw new Error(`--only names none of ${Object.keys(contenders).join(", ")}`)
 

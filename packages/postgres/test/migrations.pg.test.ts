@@ -1,6 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Setting from "@weft/config/Setting"
+import * as WorkloadProfile from "@weft/config/WorkloadProfile"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { readFileSync } from "node:fs"
@@ -96,7 +97,7 @@ layer(migrated)("migration 0038", (it) => {
       }
       assert.deepStrictEqual(
         rows.map(({ name }) => name).filter((name) => Setting.fromSql(name) === undefined),
-        ["service_name", "description", "created_at", "updated_at"]
+        ["service_name", "description", "created_at", "updated_at", "workload_profile"]
       )
     }))
 
@@ -175,6 +176,145 @@ layer(migrated)("migration 0041", (it) => {
         { partition_count: 2, total_lag: 10n, avg_lag_per_partition: 5, max_partition_lag: 6n }
       ])
     }))
+})
+
+layer(migrated)("migration 0042", (it) => {
+  const history = Effect.fnUntraced(function*(service: string) {
+    const sql = yield* PgClient.PgClient
+    return yield* sql<{
+      revision: number
+      operation: string
+      before: number | null
+      after: number | null
+      changed_by: string
+      reason: string | null
+    }>`
+      SELECT
+        revision, operation, (old_row->>'max_poll_records')::int AS before, (new_row->>'max_poll_records')::int AS after,
+        changed_by, reason
+      FROM consumer_config_history WHERE service_name = ${service} ORDER BY revision`
+  })
+  const told = (rows: ReadonlyArray<{ operation: string; before: number | null; after: number | null }>) =>
+    rows.map(({ after, before, operation }) => [operation, before, after])
+
+  it.effect("keeps every change of a row, with who made it and why", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* sql`INSERT INTO pipeline_consumer_configs (service_name, max_poll_records) VALUES ('h', 1)`
+      yield* sql.withTransaction(Effect.gen(function*() {
+        yield* sql`SELECT set_config('weft.actor', 'ada', true), set_config('weft.reason', 'it''s slow', true)`
+        yield* sql`UPDATE pipeline_consumer_configs SET max_poll_records = 2 WHERE service_name = 'h'`
+      }))
+      yield* sql`UPDATE pipeline_consumer_configs SET max_poll_records = 2 WHERE service_name = 'h'`
+      yield* sql`DELETE FROM pipeline_consumer_configs WHERE service_name = 'h'`
+      const rows = yield* history("h")
+      assert.deepStrictEqual(told(rows), [["INSERT", null, 1], ["UPDATE", 1, 2], ["DELETE", 2, null]])
+      assert.deepStrictEqual(rows.map(({ revision }) => revision), [1, 2, 3])
+      const [{ user } = { user: "" }] = yield* sql<{ user: string }>`SELECT session_user::text AS user`
+      assert.deepStrictEqual(rows.map(({ changed_by, reason }) => [changed_by, reason]), [
+        [user, null],
+        ["ada", "it's slow"],
+        [user, null]
+      ])
+    }))
+
+  it.effect("a rename ends one history and begins another; TRUNCATE ends them all", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* sql`INSERT INTO pipeline_consumer_configs (service_name, max_poll_records) VALUES ('old', 1), ('stays', 5)`
+      yield* sql`UPDATE pipeline_consumer_configs SET service_name = 'new', max_poll_records = 2
+        WHERE service_name = 'old'`
+      yield* sql`TRUNCATE pipeline_consumer_configs`
+      assert.deepStrictEqual(told(yield* history("old")), [["INSERT", null, 1], ["DELETE", 1, null]])
+      assert.deepStrictEqual(told(yield* history("new")), [["INSERT", null, 2], ["DELETE", 2, null]])
+      assert.deepStrictEqual(told(yield* history("stays")), [["INSERT", null, 5], ["DELETE", 5, null]])
+    }))
+
+  it.effect("counts concurrent changes one by one", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* sql`INSERT INTO pipeline_consumer_configs (service_name, max_poll_records) VALUES ('c', 0)`
+      yield* Effect.forEach(
+        Array.from({ length: 40 }, (_, i) => i),
+        (i) =>
+          i % 4 === 0
+            ? sql`DELETE FROM pipeline_consumer_configs WHERE service_name = 'c'`
+            : sql`INSERT INTO pipeline_consumer_configs (service_name, max_poll_records) VALUES ('c', ${i})
+              ON CONFLICT (service_name) DO UPDATE SET max_poll_records = EXCLUDED.max_poll_records`,
+        { concurrency: 8 }
+      )
+      const rows = yield* history("c")
+      assert.deepStrictEqual(rows.map(({ revision }) => revision), rows.map((_, i) => i + 1))
+      // Each row begins where the one before it ended.
+      for (const [i, { before }] of rows.entries()) assert.strictEqual(before, rows[i - 1]?.after ?? null)
+      assert.isAtLeast(rows.length, 30)
+    }))
+
+  it.effect("a user who may change rows writes their history, and cannot alter it", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const role = `weft_writer_${Math.floor(performance.now() * 1000)}`
+      yield* sql`CREATE ROLE ${sql(role)}`.unprepared
+      yield* sql`GRANT SELECT, INSERT, UPDATE ON pipeline_consumer_configs TO ${sql(role)}`.unprepared
+      const denied = yield* sql.withTransaction(Effect.gen(function*() {
+        yield* sql`SET LOCAL ROLE ${sql(role)}`.unprepared
+        yield* sql`INSERT INTO pipeline_consumer_configs (service_name, max_poll_records) VALUES ('mine', 1)`
+        return yield* Effect.flip(sql.withTransaction(sql`DELETE FROM consumer_config_history`))
+      }))
+      assert.match(String(denied.reason.cause), /permission denied/)
+      assert.deepStrictEqual(told(yield* history("mine")), [["INSERT", null, 1]])
+      yield* sql`DROP OWNED BY ${sql(role)}`.unprepared
+      yield* sql`DROP ROLE ${sql(role)}`.unprepared
+    }))
+})
+
+layer(migrated)("migration 0043", (it) => {
+  it.effect("has the profiles that are built in, and a column for each setting that a profile may set", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const rows = yield* sql<{ profile: Record<string, unknown> }>`
+        SELECT to_jsonb(profile) AS profile FROM consumer_workload_profiles AS profile`
+      const byName = new Map(rows.map(({ profile }) => [profile["name"], profile]))
+      assert.deepStrictEqual([...byName.keys()].toSorted(), Object.keys(WorkloadProfile.profiles).toSorted())
+      for (const { description, name, values } of Object.values(WorkloadProfile.profiles)) {
+        const row = byName.get(name)!
+        assert.strictEqual(row["description"], description)
+        for (const key of Setting.keys) {
+          if (key !== "consumerGroupId") assert.strictEqual(row[Setting.settings[key].sql], values[key] ?? null)
+        }
+      }
+    }))
+
+  it.effect("announces every change of profiles and rules to all services", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const told = yield* sql.listen("weft_config")
+      for (
+        const statement of [
+          sql`UPDATE consumer_workload_profiles SET max_poll_records = 2 WHERE name = 'gpu'`,
+          sql`INSERT INTO consumer_profile_rules (pattern, profile) VALUES ('%-vision-%', 'gpu')`,
+          sql`DELETE FROM consumer_profile_rules`,
+          sql`TRUNCATE consumer_profile_rules`
+        ]
+      ) {
+        yield* statement
+        assert.strictEqual((yield* Queue.take(told)).payload, "")
+      }
+    })))
+
+  it.effect.each(["a\\", "\\", "a\\\\\\"])(
+    "refuses the pattern %j, on which LIKE would fail",
+    (pattern) =>
+      Effect.gen(function*() {
+        const sql = yield* PgClient.PgClient
+        const insert = (text: string) =>
+          sql`INSERT INTO consumer_profile_rules (pattern, profile) VALUES (${text}, 'gpu')`
+        const error = yield* Effect.flip(insert(pattern))
+        assert.strictEqual(error.reason._tag, "ConstraintError")
+        yield* insert(`${pattern}\\`)
+        yield* sql`SELECT 'any' LIKE pattern AS fits FROM consumer_profile_rules`
+      })
+  )
 })
 
 describe("the guide's copy", () => {

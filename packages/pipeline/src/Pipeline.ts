@@ -17,6 +17,7 @@
  * @since 0.1.0
  */
 import type { ConfigStore } from "@weft/config/ConfigStore"
+import type * as Codec from "@weft/kafka/Codec"
 import * as Subscription from "@weft/kafka/Subscription"
 import type { Transport } from "@weft/kafka/Transport"
 import * as Cause from "effect/Cause"
@@ -26,11 +27,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { start } from "./internal/start.ts"
 import type { MetricsSink } from "./MetricsSink.ts"
 import type { PipelineError } from "./PipelineError.ts"
-import type { Definition, OneHandler, Options, TombstonePolicy } from "./PipelineOptions.ts"
+import type { Definition, OneHandler, Options, TombstonesProcessed, TombstonesTakenOut } from "./PipelineOptions.ts"
 import { RunningPipeline } from "./RunningPipeline.ts"
 
 /**
@@ -47,16 +48,38 @@ export interface Pipeline<out R = never> {
 }
 
 /**
+ * The forms of {@link make}: with or without a key's codec, with tombstones processed or taken out. (Type parameters with
+ * a default would not reach a handler that is itself inferred, as by `Effect.fnUntraced`.)
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Make {
+  <V, E, R>(
+    options: Options<Uint8Array, V, V | null, E, R> & BytesKey & TombstonesProcessed & OneHandler
+  ): Pipeline<R>
+  <V, E, R>(options: Options<Uint8Array, V, V, E, R> & BytesKey & TombstonesTakenOut & OneHandler): Pipeline<R>
+  <K, V, E, R>(
+    options: Options<K, V, V | null, E, R> & { readonly key: Codec.Codec<K> } & TombstonesProcessed & OneHandler
+  ): Pipeline<R>
+  <K, V, E, R>(
+    options: Options<K, V, V, E, R> & { readonly key: Codec.Codec<K> } & TombstonesTakenOut & OneHandler
+  ): Pipeline<R>
+}
+
+interface BytesKey {
+  readonly key?: undefined
+}
+
+/**
  * A pipeline as a value; nothing runs. Types are inferred: the handler's record from the codecs, the tags of `onFailure`
  * from the handler's errors.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = <V, E, R, K = Uint8Array, T extends TombstonePolicy = "process">(
-  options: Options<K, V, T, E, R> & OneHandler
-): Pipeline<R> => {
-  const definition = options as unknown as Definition<R>
+export const make: Make = <R>(options: unknown): Pipeline<R> => {
+  const definition = options as Definition<R>
   return {
     service: definition.service,
     subscription: definition.subscription ?? Subscription.topics(...definition.topics ?? []),

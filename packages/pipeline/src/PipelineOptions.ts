@@ -11,6 +11,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
+import type { BatchRecordError } from "./BatchRecordError.ts"
 import type * as FailurePolicy from "./FailurePolicy.ts"
 import type { PipelineRecord } from "./PipelineRecord.ts"
 
@@ -38,18 +39,14 @@ export type Order = "partition" | "key" | "none"
 export type TombstonePolicy = "process" | "skip" | "dead-letter"
 
 /**
- * The value's type as a handler sees it: without `null` where tombstones never come to it.
+ * The tags of a handler's errors; of a `BatchRecordError`, those of its cause.
  *
  * @category models
  * @since 0.1.0
  */
-export type ValueOf<V, T extends TombstonePolicy> = "process" extends T ? V | null : V
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type TagOf<E> = E extends { readonly _tag: infer Tag extends string } ? Tag : never
+export type TagOf<E> = E extends BatchRecordError<infer Cause> ? TagOf<Cause>
+  : E extends { readonly _tag: infer Tag extends string } ? Tag
+  : never
 
 /**
  * Policies by the failure's `_tag`. Two tags are the pipeline's own:
@@ -103,7 +100,7 @@ export interface BatchOptions {
  * @category models
  * @since 0.1.0
  */
-export interface CommonOptions<K, V, T extends TombstonePolicy, E> {
+export interface CommonOptions<K, V, E> {
   /** The service's name: of its row of settings, in its logs, metrics and lag history; of its group, too, by default. */
   readonly service: string
   /** What it reads; a shorthand of `subscription: Subscription.topics(...)`. */
@@ -114,7 +111,7 @@ export interface CommonOptions<K, V, T extends TombstonePolicy, E> {
   readonly key?: Codec.Codec<K> | undefined
   readonly value: Codec.Codec<V>
   /** Default `process`: the handler is given `null`. */
-  readonly tombstones?: T | undefined
+  readonly tombstones?: TombstonePolicy | undefined
   /**
    * How many records (or batches) are processed at the same time. Default: with order `partition` one for each assigned
    * partition, else 16.
@@ -149,12 +146,14 @@ export interface CommonOptions<K, V, T extends TombstonePolicy, E> {
 }
 
 /**
+ * `Value` is what the handler sees: `V`, or `V | null` where it processes tombstones.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface Options<K, V, T extends TombstonePolicy, E, R> extends CommonOptions<K, V, T, E> {
+export interface Options<K, V, Value, E, R> extends CommonOptions<K, V, E> {
   /** Succeeds when the record is done for good: its offset may be committed from then on. */
-  readonly process?: ((record: PipelineRecord<K, ValueOf<V, T>>) => Effect.Effect<unknown, E, R>) | undefined
+  readonly process?: ((record: PipelineRecord<K, Value>) => Effect.Effect<unknown, E, R>) | undefined
   /**
    * Instead of `process`: handles records of one partition together. Records that cannot be decoded, and tombstones
    * where their policy says so, never come to it.
@@ -163,7 +162,7 @@ export interface Options<K, V, T extends TombstonePolicy, E, R> extends CommonOp
    * the end its policy is applied to each of its records. Fail with a `BatchRecordError` to name the one that failed.
    */
   readonly processBatch?:
-    | ((records: NonEmptyReadonlyArray<PipelineRecord<K, ValueOf<V, T>>>) => Effect.Effect<unknown, E, R>)
+    | ((records: NonEmptyReadonlyArray<PipelineRecord<K, Value>>) => Effect.Effect<unknown, E, R>)
     | undefined
   /** The batches of `processBatch`. */
   readonly batch?: BatchOptions | undefined
@@ -182,9 +181,29 @@ export type OneHandler =
   | { readonly process?: undefined; readonly processBatch: unknown; readonly order?: "partition" | "none" | undefined }
 
 /**
+ * Tombstones come to the handler, as `null`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TombstonesProcessed {
+  readonly tombstones?: "process" | undefined
+}
+
+/**
+ * Tombstones never come to the handler.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TombstonesTakenOut {
+  readonly tombstones: "skip" | "dead-letter"
+}
+
+/**
  * Options whose types have been checked; the runtime needs only what they require.
  *
  * @category models
  * @since 0.1.0
  */
-export type Definition<R> = Options<unknown, unknown, "process", unknown, R>
+export type Definition<R> = Options<unknown, unknown, unknown, unknown, R>

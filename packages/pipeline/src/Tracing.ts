@@ -75,7 +75,7 @@ const contextToSend: Effect.Effect<string | undefined> = Effect.flatMap(
   Effect.tracer,
   (tracer) =>
     tracer === Tracer.nativeTracer
-      ? Effect.succeed(undefined)
+      ? Effect.undefined
       : Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) =>
         Option.isNone(span) || isNoop(span.value) ? undefined : format(span.value))
 )

@@ -111,7 +111,7 @@ describe("processBatch", () => {
         const batches: Array<ReadonlyArray<number>> = []
         const { running, stop } = yield* start(Pipeline.make({
           ...common,
-          value: Codec.json(Schema.Number),
+          value: Codec.json(Schema.Finite),
           tombstones: "skip",
           batch: { size: 10, window: "50 millis" },
           processBatch: (records) =>

@@ -14,7 +14,13 @@ describe("FailurePolicy", () => {
   it("delays double from retry_backoff_ms up to the cap, spread by a fifth to either side", () => {
     const policy = FailurePolicy.retry({ attempts: 100 })
     const delays = [1, 2, 3, 10, 11].map((attempt) => decide(policy, attempt))
-    assert.deepStrictEqual(delays.map((one) => one._tag === "Retry" ? one.delayMs : -1), [100, 200, 400, 51_200, 60_000])
+    assert.deepStrictEqual(delays.map((one) => one._tag === "Retry" ? one.delayMs : -1), [
+      100,
+      200,
+      400,
+      51_200,
+      60_000
+    ])
     assert.deepStrictEqual(decide(policy, 1, 0), { _tag: "Retry", delayMs: 80 })
     assert.deepStrictEqual(decide(policy, 1, 0.75), { _tag: "Retry", delayMs: 110 })
   })

@@ -25,7 +25,7 @@ const collecting = () => {
 describe("metrics", () => {
   it.effect("one write per interval with the measurements of all topics and partitions", () => {
     const { layer, state } = collecting()
-    return withCluster({ partitions: 2, records: 100, sink: layer }, (cluster) =>
+    return withCluster({ partitions: 2, records: 100, sink: layer }, () =>
       Effect.gen(function*() {
         const log = new Log()
         const { stop } = yield* start(Pipeline.make({

@@ -123,10 +123,11 @@ describe("Pipeline", () => {
             Pipeline.make({ ...common, order, concurrency: 5, maxInFlight: 30, process: log.handler(uneven) })
           )
           let most = 0
-          yield* until(() => {
-            most = Math.max(most, Effect.runSync(running.totals).inFlight)
-            return log.done.length === 400
-          }, "all are done")
+          yield* Effect.forkScoped(Effect.forever(Effect.gen(function*() {
+            most = Math.max(most, (yield* running.totals).inFlight)
+            yield* Effect.sleep(1)
+          })))
+          yield* until(() => log.done.length === 400, "all are done")
           assert.isAtMost(most, 30)
           assert.isAtLeast(most, 15)
           assert.strictEqual(log.runningMax, 5)

@@ -1,14 +1,14 @@
 /** A cluster of its own for each test, handlers of uneven latency, and what was seen. */
 import { assert } from "@effect/vitest"
 import * as ConfigStore from "@weft/config/ConfigStore"
-import type { Columns } from "@weft/config/ConfigRows"
+import type { Columns, ConfigRows } from "@weft/config/ConfigRows"
 import * as Codec from "@weft/kafka/Codec"
 import type { ConsumerSettings } from "@weft/kafka/ConsumerSettings"
 import type { Transport } from "@weft/kafka/Transport"
 import * as MemoryCluster from "@weft/testing/MemoryCluster"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as MetricsSink from "../src/MetricsSink.ts"
@@ -109,7 +109,7 @@ export const withCluster = <A, E>(
     | MetricsSink.MetricsSink
     | ConfigStore.ConfigStore
     | Scope.Scope
-    | import("@weft/config/ConfigRows").ConfigRows
+    | ConfigRows
   >
 ) =>
   Effect.gen(function*() {

@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { BatchRecordError } from "../src/BatchRecordError.ts"
 import * as FailurePolicy from "../src/FailurePolicy.ts"
 import * as Pipeline from "../src/Pipeline.ts"
 
@@ -12,7 +13,7 @@ class Detector extends Context.Service<Detector, {
   readonly detect: (n: number) => Effect.Effect<void, TooLate>
 }>()("Detector") {}
 
-const common = { service: "s", topics: ["t"], value: Codec.json(Schema.Struct({ n: Schema.Number })) }
+const common = { service: "s", topics: ["t"], value: Codec.json(Schema.Struct({ n: Schema.Finite })) }
 
 export const withGenerator: Pipeline.Pipeline<Detector> = Pipeline.make({
   ...common,
@@ -20,6 +21,17 @@ export const withGenerator: Pipeline.Pipeline<Detector> = Pipeline.make({
   process: Effect.fnUntraced(function*(record) {
     const detector = yield* Detector
     yield* detector.detect(record.value.n)
+  })
+})
+
+export const withGeneratorAndTombstones: Pipeline.Pipeline<Detector> = Pipeline.make({
+  ...common,
+  process: Effect.fnUntraced(function*(record) {
+    const value: { readonly n: number } | null = record.value
+    // @ts-expect-error the value may be null
+    const n: number = record.value.n
+    const detector = yield* Detector
+    yield* detector.detect(value === null ? n : 0)
   })
 })
 
@@ -44,7 +56,26 @@ export const batched = Pipeline.make({
   onFailure: { TooLate: FailurePolicy.skip, DecodeError: FailurePolicy.halt, Defect: FailurePolicy.halt }
 })
 
-export const requirements: ReadonlyArray<Pipeline.Pipeline<Detector>> = [withGenerator, tombstonesAreNull, batched]
+export const failingRecords = Pipeline.make({
+  ...common,
+  processBatch: Effect.fnUntraced(function*(records) {
+    const detector = yield* Detector
+    for (const [index, record] of records.entries()) {
+      yield* Effect.mapError(
+        detector.detect(record.value?.n ?? 0),
+        (cause) => new BatchRecordError({ index, cause })
+      )
+    }
+  }),
+  onFailure: { TooLate: FailurePolicy.skip }
+})
+
+export const requirements: ReadonlyArray<Pipeline.Pipeline<Detector>> = [
+  withGenerator,
+  tombstonesAreNull,
+  batched,
+  failingRecords
+]
 
 export const unknownTag = Pipeline.make({
   ...common,

@@ -22,7 +22,7 @@ interface Sorted {
 
 const sort = (hub: Hub, item: BatchItem): Sorted => {
   const { definition } = hub
-  const tombstones: string = definition.tombstones ?? "process"
+  const { tombstones } = definition
   const entries: Array<Entry> = []
   const records: Array<Made> = []
   const skipped: Array<Entry> = []

@@ -15,7 +15,7 @@ import { ofTopic } from "./instruments.ts"
 import { KeyLanes, type Lane } from "./keyLanes.ts"
 import type { Lanes, PartitionWork } from "./partitionWork.ts"
 import { type Counts, TopicStats } from "./topicStats.ts"
-import { Wake } from "./wake.ts"
+import type { Wake } from "./wake.ts"
 import { countByBatch, type Entry, type WorkItem } from "./workItem.ts"
 
 export type WorkLane = Lane<WorkItem, PartitionWork>

@@ -73,10 +73,9 @@ class RecordRun {
     this.span?.add(record)
     const value = Codec.decodeValue(definition.value, record)
     if (value._tag === "Failure") return this.hopeless(value.failure)
-    if (value.success === null && record.value === null && definition.tombstones !== undefined) {
-      const policy: string = definition.tombstones
-      if (policy === "dead-letter") return this.hopeless(new Tombstone())
-      if (policy === "skip") {
+    if (value.success === null && record.value === null) {
+      if (definition.tombstones === "dead-letter") return this.hopeless(new Tombstone())
+      if (definition.tombstones === "skip") {
         this.stats.totals.skipped++
         return Effect.void
       }

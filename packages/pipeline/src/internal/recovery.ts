@@ -172,7 +172,7 @@ const scheduled = (
       const next: NextDelay = (input) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => step(now, input)).pipe(
           Effect.map(([, delay]): number | undefined => Duration.toMillis(delay)),
-          Pull.catchDone(() => Effect.succeed(undefined))
+          Pull.catchDone(() => Effect.undefined)
         )
       item.nextDelay = next
       return next(error)

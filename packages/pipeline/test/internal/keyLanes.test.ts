@@ -162,7 +162,11 @@ describe("keyLanes", () => {
 
   it("property: each key in order, nothing lost, nothing twice, never more than the bounds, never stuck", () => {
     const step = fc.oneof(
-      fc.record({ _tag: fc.constant("take" as const), group: fc.nat(2), key: fc.option(fc.nat(4), { nil: undefined }) }),
+      fc.record({
+        _tag: fc.constant("take" as const),
+        group: fc.nat(2),
+        key: fc.option(fc.nat(4), { nil: undefined })
+      }),
       fc.record({ _tag: fc.constant("next" as const) }),
       fc.record({ _tag: fc.constant("finish" as const), at: fc.nat(7) }),
       fc.record({ _tag: fc.constant("park" as const), at: fc.nat(7) }),

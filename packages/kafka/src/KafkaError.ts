@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import * as Inspectable from "effect/Inspectable"
 import type { PartitionOffset } from "./TopicPartition.ts"
 
 /**
@@ -353,5 +354,10 @@ const retriableGroupCodes: ReadonlySet<string> = new Set([
   "REQUEST_TIMED_OUT"
 ])
 
-/** A cause in one line: an error's message without its stack, anything else as text. */
-const describe = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
+/** A cause in one line: an error's message without its stack, anything else as text. Never throws. */
+const describe = (cause: unknown): string =>
+  cause instanceof Error
+    ? cause.message
+    : typeof cause === "object" && cause !== null
+    ? Inspectable.toStringUnknown(cause)
+    : String(cause)

@@ -4,21 +4,24 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Header } from "./FetchedBatch.ts"
 import { ofKey } from "./internal/partitioner.ts"
-import { InvalidSettingError, isRetriable, type KafkaError, ProduceError, UnknownTopicError } from "./KafkaError.ts"
+import { InvalidSettingError, type KafkaError, ProduceError, UnknownTopicError } from "./KafkaError.ts"
 import { keyOf, type PartitionOffset } from "./TopicPartition.ts"
-import { type OutgoingRecord, type ProducerSettings, Transport, type TransportProducer } from "./Transport.ts"
+import {
+  type OutgoingRecord,
+  type PartitionRecords,
+  type ProducerSettings,
+  Transport,
+  type TransportProducer
+} from "./Transport.ts"
 
 /**
  * A record to write. `value: null` is a tombstone. Without a partition, the key chooses it as Kafka's own partitioner
@@ -43,15 +46,15 @@ export interface ProducerRecord {
  */
 export interface ProducerOptions extends Partial<ProducerSettings> {
   /**
-   * The most bytes that go in one request, before compression. The broker refuses a record batch above the topic's
-   * `max.message.bytes` (default 1048588), so it must be below that. Default 900000.
+   * The most bytes of one partition that go together, before compression. The broker refuses a record batch above the
+   * topic's `max.message.bytes` (default 1048588), so it must be below that. Default 900000.
    */
   readonly batchBytes?: number | undefined
 }
 
 /**
- * A producer. Whatever is sent while a request is under way goes with the next one, so many concurrent `send`s cost few
- * requests; the order of records of one partition is the order in which they were sent.
+ * A producer. Transports send together what waits for the same broker, so many concurrent `send`s cost few requests; the
+ * order of records of one partition is the order in which they were sent. What fails fails alone.
  *
  * @category services
  * @since 0.1.0
@@ -98,43 +101,56 @@ export const make = Effect.fnUntraced(function*(
   }
   const transport = yield* (yield* Transport).producer(settings)
   const partitionOf = yield* makePartitioner(transport)
-  const queue = yield* Queue.bounded<Pending, Cause.Done>(bufferRequests)
-
-  const writer = yield* Effect.forkScoped(
-    Effect.forever(
-      Effect.flatMap(Queue.takeAll(queue), (pending) => Effect.forEach(requests(pending, batchBytes), write))
-    )
+  const idle = yield* Latch.make(true)
+  let sending = 0
+  let closed = false
+  // Registered after the transport, so it runs before: what is under way is written before the connection goes.
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      closed = true
+      return idle.await
+    })
   )
-  // Registered last, so it runs first: what waits is written before the connection goes.
-  yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(queue), Fiber.await(writer)))
 
-  /** One request for all of them. A record that the broker refuses for itself must not fail its neighbours. */
-  const write = (pending: ReadonlyArray<Pending>): Effect.Effect<void> =>
-    Effect.matchEffect(send(transport, pending), {
-      onSuccess: () => Effect.void,
-      onFailure: (error) =>
-        pending.length === 1 || isRetriable(error)
-          ? Effect.forEach(pending, (one) => Deferred.fail(one.done, error), { discard: true })
-          : Effect.forEach(pending, (one) => write([one]), { discard: true })
+  const counted = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.suspend(() => {
+      sending++
+      idle.closeUnsafe()
+      return Effect.ensuring(
+        effect,
+        Effect.sync(() => {
+          if (--sending === 0) idle.openUnsafe()
+        })
+      )
     })
 
-  const sendAll = (records: ReadonlyArray<ProducerRecord>) =>
-    records.length === 0 ? Effect.succeed([]) : Effect.gen(function*() {
-      const placed = new Array<Placed>(records.length)
-      for (let i = 0; i < records.length; i++) {
-        const record = records[i]!
-        const chosen = partitionOf(record)
-        const partition = typeof chosen === "number" ? chosen : yield* chosen
-        placed[i] = { topic: record.topic, partition, record: outgoing(record) }
-      }
-      const waiting: Array<Pending> = []
-      for (const part of parts(placed, batchBytes)) {
-        const pending: Pending = { ...part, done: yield* Deferred.make<ReadonlyArray<PartitionOffset>, KafkaError>() }
-        if (!(yield* Queue.offer(queue, pending))) return yield* closed(records[0]!.topic)
-        waiting.push(pending)
-      }
-      if (waiting.length === 1) return yield* Deferred.await(waiting[0]!.done)
-      return (yield* Effect.forEach(waiting, ({ done }) => Deferred.await(done))).flat()
+  const place = Effect.fnUntraced(function*(records: ReadonlyArray<ProducerRecord>) {
+    const placed = new Array<Placed>(records.length)
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i]!
+      const chosen = partitionOf(record)
+      const partition = typeof chosen === "number" ? chosen : yield* chosen
+      placed[i] = { topic: record.topic, partition, record: outgoing(record) }
+    }
+    return placed
+  })
+
+  const sendAll = (
+    records: ReadonlyArray<ProducerRecord>
+  ): Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError> =>
+    Effect.suspend(() => {
+      if (closed) return closedError(records[0]?.topic ?? "")
+      if (records.length === 0) return Effect.succeed([])
+      return counted(Effect.flatMap(place(records), (placed) => {
+        const { numbers, parts } = partsOf(placed, batchBytes)
+        return Effect.map(transport.send(parts), (bases) =>
+          placed.map(({ partition, topic }, i): PartitionOffset => {
+            const { index, part } = numbers[i]!
+            const base = bases[part]!.offset
+            // With acks 0 the broker tells no offset: it stays -1.
+            return { topic, partition, offset: base < 0n ? base : base + BigInt(index) }
+          }))
+      }))
     })
   return Producer.of({
     sendAll,
@@ -142,7 +158,7 @@ export const make = Effect.fnUntraced(function*(
   })
 })
 
-const closed = (topic: string): ProduceError =>
+const closedError = (topic: string): ProduceError =>
   new ProduceError({
     topic,
     partition: undefined,
@@ -151,44 +167,10 @@ const closed = (topic: string): ProduceError =>
     cause: "the producer is closed"
   })
 
-/** How many calls of `send` and `sendAll` may wait; further ones wait for room. */
-const bufferRequests = 10_000
-
-/** The most records of one request. */
-const requestRecords = 5_000
-
 interface Placed {
   readonly topic: string
   readonly partition: number
   readonly record: OutgoingRecord
-}
-
-/** Records of one call, and who waits for them. */
-interface Pending extends Part {
-  readonly done: Deferred.Deferred<ReadonlyArray<PartitionOffset>, KafkaError>
-}
-
-interface Part {
-  readonly placed: ReadonlyArray<Placed>
-  readonly bytes: number
-}
-
-/** The records of one call, cut where they are more than a request takes. */
-const parts = (placed: ReadonlyArray<Placed>, batchBytes: number): ReadonlyArray<Part> => {
-  const all: Array<Part> = []
-  let start = 0
-  let bytes = 0
-  for (let i = 0; i < placed.length; i++) {
-    const size = sizeOf(placed[i]!.record)
-    if (i > start && (bytes + size > batchBytes || i - start === requestRecords)) {
-      all.push({ placed: placed.slice(start, i), bytes })
-      start = i
-      bytes = 0
-    }
-    bytes += size
-  }
-  all.push({ placed: start === 0 ? placed : placed.slice(start), bytes })
-  return all
 }
 
 /** At most this many bytes go around the key, the value and the headers of a record. */
@@ -200,52 +182,27 @@ const sizeOf = ({ headers, key, value }: OutgoingRecord): number => {
   return bytes
 }
 
-/** What waits, as requests: each has as many parts as fit, and at least one. */
-const requests = (pending: ReadonlyArray<Pending>, batchBytes: number): ReadonlyArray<ReadonlyArray<Pending>> => {
-  const all: Array<Array<Pending>> = [[]]
-  let records = 0
-  let bytes = 0
-  for (const one of pending) {
-    if (records > 0 && (records + one.placed.length > requestRecords || bytes + one.bytes > batchBytes)) {
-      all.push([])
-      records = 0
-      bytes = 0
+/** The records of each partition, in order, in parts that a broker takes; and for each record its place in them. */
+const partsOf = (placed: ReadonlyArray<Placed>, batchBytes: number): {
+  readonly parts: ReadonlyArray<PartitionRecords>
+  readonly numbers: ReadonlyArray<{ readonly part: number; readonly index: number }>
+} => {
+  const parts: Array<PartitionRecords & { readonly records: Array<OutgoingRecord> }> = []
+  const open = new Map<string, { part: number; bytes: number }>()
+  const numbers = placed.map(({ partition, record, topic }) => {
+    const key = keyOf(topic, partition)
+    const size = sizeOf(record)
+    let current = open.get(key)
+    if (current === undefined || current.bytes + size > batchBytes) {
+      current = { part: parts.length, bytes: 0 }
+      open.set(key, current)
+      parts.push({ topic, partition, records: [] })
     }
-    all[all.length - 1]!.push(one)
-    records += one.placed.length
-    bytes += one.bytes
-  }
-  return all
-}
-
-const send = (
-  transport: TransportProducer,
-  pending: ReadonlyArray<Pending>
-): Effect.Effect<void, KafkaError> =>
-  Effect.suspend(() => {
-    const parts = new Map<string, { topic: string; partition: number; records: Array<OutgoingRecord> }>()
-    for (const { placed } of pending) {
-      for (const { partition, record, topic } of placed) {
-        const key = keyOf(topic, partition)
-        const part = parts.get(key)
-        if (part === undefined) parts.set(key, { topic, partition, records: [record] })
-        else part.records.push(record)
-      }
-    }
-    return Effect.flatMap(transport.send([...parts.values()]), (bases) => {
-      const next = new Map(bases.map((base) => [keyOf(base.topic, base.partition), base.offset]))
-      return Effect.forEach(pending, ({ done, placed }) => {
-        const offsets = placed.map(({ partition, topic }): PartitionOffset => {
-          const key = keyOf(topic, partition)
-          const offset = next.get(key) ?? -1n
-          // With acks 0 the broker tells no offset: it stays -1.
-          if (offset >= 0n) next.set(key, offset + 1n)
-          return { topic, partition, offset }
-        })
-        return Deferred.succeed(done, offsets)
-      }, { discard: true })
-    })
+    current.bytes += size
+    return { part: current.part, index: parts[current.part]!.records.push(record) - 1 }
   })
+  return { parts, numbers }
+}
 
 /**
  * The partition of a record: the one that it names, or its key's, or for records without a key one that changes with

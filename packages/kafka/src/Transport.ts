@@ -210,8 +210,10 @@ export interface TransportProducer {
   /** How many partitions a topic has; fails with `UnknownTopicError` where it does not exist. */
   readonly partitionCount: (topic: string) => Effect.Effect<number, KafkaError>
   /**
-   * Writes all, or fails with what the broker said of the first part that it refused; a part may have been written
-   * then. Answers the offset of the first record of each part, in the order given (-1 with `acks` 0).
+   * Writes all parts, in the order given within each partition; calls for the same partition are written in their order,
+   * too, and calls that wait go together in few requests. Where a part fails the call fails with what the broker said of
+   * the first such part, after all are settled: the others may have been written. Answers the offset of the first record
+   * of each part, in the order given (-1 with `acks` 0).
    */
   readonly send: (
     parts: ReadonlyArray<PartitionRecords>

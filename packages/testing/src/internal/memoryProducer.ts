@@ -9,6 +9,7 @@ import type { PartitionOffset } from "@weft/kafka/TopicPartition"
 import * as TopicPartition from "@weft/kafka/TopicPartition"
 import type { PartitionRecords, ProducerSettings, TransportProducer } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import * as Codes from "./errorCodes.ts"
 import * as Log from "./logModel.ts"
 import * as Network from "./network.ts"
@@ -83,6 +84,15 @@ export const make = Effect.fnUntraced(function*(world: World.World, settings: Pr
       return attempt(0)
     })
 
+  /** One after the other within a partition: latency must not change their order. */
+  const turnOf = ({ partition, topic }: PartitionRecords): Semaphore.Semaphore => {
+    const key = TopicPartition.keyOf(topic, partition)
+    const turn = turns.get(key) ?? Semaphore.makeUnsafe(1)
+    turns.set(key, turn)
+    return turn
+  }
+  const turns = new Map<string, Semaphore.Semaphore>()
+
   const producer: TransportProducer = {
     partitionCount: (topic) =>
       World.retrying(world, backoff, 5, World.send(world, client, "metadata", () => topics.all.get(topic))).pipe(
@@ -94,9 +104,9 @@ export const make = Effect.fnUntraced(function*(world: World.World, settings: Pr
         )
       ),
     send: (parts) =>
-      parts.length === 1
-        ? Effect.map(sendPart(parts[0]!), (offset) => [offset])
-        : Effect.forEach(parts, sendPart)
+      Effect.forEach(parts, (part) => Effect.result(turnOf(part).withPermit(sendPart(part)))).pipe(
+        Effect.flatMap((results) => Effect.forEach(results, Effect.fromResult))
+      )
   }
   return producer
 })

@@ -1,6 +1,7 @@
 /** The real servers, for tests named *.kafka.test.ts or *.pg.test.ts: started once for the run, shared by all. */
 import { Kafka, logLevel } from "kafkajs"
 import { randomUUID } from "node:crypto"
+import { setTimeout } from "node:timers/promises"
 import { inject } from "vitest"
 import { createDatabase } from "../scripts/servers/postgres.ts"
 
@@ -37,8 +38,15 @@ export const freshTopic = async (
   await admin.connect()
   try {
     const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true })
-    return topic
+    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: false })
+    // A busy broker may not know its own new topic for a while; kafkajs would give up.
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const described = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined)
+      const leaders = described?.topics[0]?.partitions.filter(({ leader }) => leader >= 0).length
+      if (leaders === partitions) return topic
+      await setTimeout(50)
+    }
+    throw new Error(`topic ${topic} has no leaders after five seconds`)
   } finally {
     await admin.disconnect()
   }

@@ -14,6 +14,8 @@ export interface Summary {
   /** Its speed over that of its baseline: the median of the ratios of one round each, so that a slow minute of the machine counts for both. */
   readonly ratio: number
   readonly cpuSecondsPerMillion: number
+  /** The same of the CPU time that each record takes: above 1 is cheaper. It depends less on what else the machine does. */
+  readonly cpuRatio: number
   readonly peakRssMb: number
 }
 
@@ -37,6 +39,7 @@ export const summarize = (
       recordsPerSecond: median(own.map((run) => run.recordsPerSecond)),
       ratio: median(own.map((run, i) => run.recordsPerSecond / base[i]!.recordsPerSecond)),
       cpuSecondsPerMillion: median(own.map((run) => run.cpuSecondsPerMillion)),
+      cpuRatio: median(own.map((run, i) => base[i]!.cpuSecondsPerMillion / run.cpuSecondsPerMillion)),
       peakRssMb: median(own.map((run) => run.peakRssMb))
     }
   })
@@ -46,12 +49,13 @@ const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })
 /** A table in Markdown, its columns aligned for a terminal as well. */
 export const table = (summaries: ReadonlyArray<Summary>): string => {
   const rows = [
-    ["who", "records/s", "ratio", "CPU s per 10^6", "peak RSS MiB"],
+    ["who", "records/s", "ratio", "CPU s per 10^6", "CPU ratio", "peak RSS MiB"],
     ...summaries.map((one) => [
       one.name,
       whole.format(one.recordsPerSecond),
       one.name === one.baseline ? "1" : `${one.ratio.toFixed(2)} of ${one.baseline}`,
       one.cpuSecondsPerMillion.toFixed(2),
+      one.name === one.baseline ? "1" : one.cpuRatio.toFixed(2),
       whole.format(one.peakRssMb)
     ])
   ]

@@ -23,6 +23,10 @@ export interface PostgresServer {
   /** Creates an empty database and returns its URL. */
   readonly createDatabase: (name: string) => Promise<string>
   readonly stop: () => Promise<void>
+  /** An outage: it goes and keeps its data. Only where it is ours. */
+  readonly halt: () => Promise<void>
+  /** Its end: the server is back after `halt`, on the same port and data, and accepts connections. */
+  readonly restart: () => Promise<void>
 }
 
 const query = (url: string, statement: string): Promise<ReadonlyArray<Readonly<Record<string, unknown>>>> =>
@@ -80,25 +84,28 @@ const startOurs = async (port: number | undefined): Promise<PostgresServer> => {
     // Durability is what a server in a temporary folder can do without; it is several times faster so.
     const fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
     const settings = [...fast, "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
-    server = await spawnServer({
-      command: postgres,
-      args: ["-D", data, "-p", String(free), ...settings.flatMap((setting) => ["-c", setting])],
-      logFile: join(folder.path, "log"),
-      // "Fast shutdown": open connections are ended rather than waited for.
-      stopSignal: "SIGINT",
-      ...user
-    })
-    const started = server
     const url = `postgres://postgres@127.0.0.1:${free}/postgres`
-    await waitUntil({
-      what: "PostgreSQL",
-      timeoutMs: readyWithinMs,
-      isReady: () => query(url, "SELECT 1").then(() => true),
-      giveUp: () => {
-        if (!started.isRunning()) throw new Error(`PostgreSQL ended while starting:\n${started.logTail()}`)
-      }
-    })
-    return { ...onServer(url), isOurs: true, stop }
+    const start = async () => {
+      const started = await spawnServer({
+        command: postgres,
+        args: ["-D", data, "-p", String(free), ...settings.flatMap((setting) => ["-c", setting])],
+        logFile: join(folder.path, "log"),
+        // "Fast shutdown": open connections are ended rather than waited for.
+        stopSignal: "SIGINT",
+        ...user
+      })
+      server = started
+      await waitUntil({
+        what: "PostgreSQL",
+        timeoutMs: readyWithinMs,
+        isReady: () => query(url, "SELECT 1").then(() => true),
+        giveUp: () => {
+          if (!started.isRunning()) throw new Error(`PostgreSQL ended while starting:\n${started.logTail()}`)
+        }
+      })
+    }
+    await start()
+    return { ...onServer(url), isOurs: true, stop, halt: async () => server?.stop(), restart: start }
   } catch (error) {
     await stop()
     throw error
@@ -108,5 +115,7 @@ const startOurs = async (port: number | undefined): Promise<PostgresServer> => {
 /** The PostgreSQL of DATABASE_URL if that is set, else a real one of our own, stopped with this process at the latest. */
 export const startPostgres = async (options: { readonly port?: number } = {}): Promise<PostgresServer> => {
   const given = process.env["DATABASE_URL"]
-  return given ? { ...onServer(given), isOurs: false, stop: async () => {} } : startOurs(options.port)
+  if (!given) return startOurs(options.port)
+  const notOurs = () => Promise.reject(new Error("the PostgreSQL of DATABASE_URL is not ours to stop"))
+  return { ...onServer(given), isOurs: false, stop: async () => {}, halt: notOurs, restart: notOurs }
 }

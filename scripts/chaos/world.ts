@@ -1,0 +1,84 @@
+/** The servers and the topics of a run. */
+import * as SqlMigrator from "@weft/postgres/SqlMigrator"
+import { type Admin, Kafka, logLevel } from "kafkajs"
+import { startKafka } from "../servers/kafka.ts"
+import type { KafkaServer } from "../servers/kafkaServer.ts"
+import { type PostgresServer, startPostgres } from "../servers/postgres.ts"
+import { setRow, withDatabase } from "./configRow.ts"
+
+export interface Names {
+  readonly input: string
+  readonly output: string
+  readonly deadLetters: string
+  readonly group: string
+  readonly service: string
+}
+
+export interface World {
+  readonly kafka: KafkaServer
+  readonly postgres: PostgresServer
+  readonly databaseUrl: string
+  readonly names: Names
+  readonly client: Kafka
+  readonly admin: Admin
+  readonly stop: () => Promise<void>
+}
+
+export const clientOf = (brokers: ReadonlyArray<string>): Kafka =>
+  new Kafka({
+    brokers: [...brokers],
+    clientId: "chaos",
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 2_000,
+    requestTimeout: 10_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 30 }
+  })
+
+/** Starts everything; what was started is in `started`, the latest last, also when this fails half-way. */
+export const startWorld = async (
+  options: {
+    readonly nodes: number
+    readonly partitions: number
+    readonly row: Readonly<Record<string, string | number>>
+  },
+  started: Array<() => Promise<void>>
+): Promise<World> => {
+  const postgres = await startPostgres()
+  started.push(postgres.stop)
+  const kafka = await startKafka({ nodes: options.nodes })
+  started.push(kafka.stop)
+
+  const run = `chaos-${process.pid}-${Date.now().toString(36)}`
+  const names: Names = {
+    input: `${run}-in`,
+    output: `${run}-out`,
+    deadLetters: `${run}-dead`,
+    group: `${run}-group`,
+    service: `${run}-relay`
+  }
+  const databaseUrl = await postgres.createDatabase(run.replaceAll("-", "_"))
+  await withDatabase(databaseUrl, SqlMigrator.run())
+  await setRow(databaseUrl, names.service, options.row)
+
+  const client = clientOf(kafka.brokers)
+  const admin = client.admin()
+  await admin.connect()
+  started.push(() => admin.disconnect())
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: [names.input, names.output, names.deadLetters].map((topic) => ({
+      topic,
+      numPartitions: options.partitions,
+      // The broker's clock says when a record was written, also for one whose member was stopped meanwhile.
+      configEntries: [{ name: "message.timestamp.type", value: "LogAppendTime" }]
+    }))
+  })
+  return { kafka, postgres, databaseUrl, names, client, admin, stop: () => stopAll(started) }
+}
+
+/** Stops what was started, the latest first, whatever fails. */
+export const stopAll = async (started: Array<() => Promise<void>>): Promise<void> => {
+  for (const stop of started.splice(0).reverse()) {
+    await stop().catch((error: Error) => console.error(`while stopping: ${error.message}`))
+  }
+}

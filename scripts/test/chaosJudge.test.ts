@@ -1,0 +1,193 @@
+/** The judge of a chaos run: each kind of fault that it is there for is seen, and nothing else is. */
+import { describe, expect, it } from "vitest"
+import { Blame, type Happened, uncommittedMs } from "../chaos/blame.ts"
+import { Checkpoints } from "../chaos/checkpoints.ts"
+import { Ledger, type Repeat, type Written } from "../chaos/ledger.ts"
+import { encode } from "../../packages/kafka/src/internal/offsetMetadata.ts"
+
+const startedAt = 1_000_000
+
+const setUp = (order: "partition" | "key" | "none" = "partition") => {
+  const violations: Array<string> = []
+  const repeats: Array<Repeat> = []
+  const ledger = new Ledger({
+    partitions: 2,
+    order,
+    startedAt,
+    listener: { onViolation: (text) => violations.push(text), onRepeat: (repeat) => repeats.push(repeat) }
+  })
+  const write = (sourceOffset: number, more: Partial<Written> = {}) =>
+    ledger.observe({
+      topic: "output",
+      sourcePartition: 0,
+      sourceOffset,
+      key: "k",
+      id: sourceOffset,
+      member: "one",
+      atMs: startedAt + sourceOffset,
+      ...more
+    })
+  return { ledger, violations, repeats, write }
+}
+
+describe("the ledger", () => {
+  it("finds nothing wrong where all comes out once and in order", () => {
+    const { ledger, repeats, violations, write } = setUp()
+    for (let offset = 0; offset < 5_000; offset++) {
+      ledger.acknowledge(0, offset, offset)
+      write(offset)
+    }
+    expect({ violations, repeats, lost: ledger.lost() }).toEqual({ violations: [], repeats: [], lost: [] })
+    expect(ledger.missing(0, 0, 5_000)).toEqual([])
+  })
+
+  it("sees what was acknowledged and did not come out", () => {
+    const { ledger, write } = setUp()
+    for (const offset of [0, 1, 2, 3]) ledger.acknowledge(0, offset, offset)
+    ledger.acknowledge(1, 0, 9)
+    for (const offset of [0, 2, 3]) write(offset)
+    expect(ledger.lost()).toEqual([{ partition: 0, offsets: [1] }, { partition: 1, offsets: [0] }])
+  })
+
+  it("sees a record that comes out before an earlier one of its partition, or of its key", () => {
+    const byPartition = setUp()
+    for (const [offset, key] of [[0, "a"], [2, "a"], [1, "b"]] as const) byPartition.write(offset, { key })
+    expect(byPartition.violations).toEqual(["order: partition 0: offset 1 came out for the first time after 2"])
+
+    const byKey = setUp("key")
+    for (const [offset, key] of [[0, "a"], [2, "a"], [1, "b"], [4, null], [3, null]] as const) {
+      byKey.write(offset, { key })
+    }
+    expect(byKey.violations).toEqual([])
+    byKey.write(6, { key: "b" })
+    byKey.write(5, { key: "b" })
+    expect(byKey.violations).toEqual(["order: partition 0, key b: offset 5 came out for the first time after 6"])
+  })
+
+  it("counts a record that comes out again as repeated, not as out of order", () => {
+    const { repeats, violations, write } = setUp()
+    for (const offset of [0, 1, 2]) write(offset)
+    write(1, { member: "two", atMs: startedAt + 50 })
+    expect(violations).toEqual([])
+    expect(repeats).toEqual([{
+      partition: 0,
+      offset: 1,
+      first: { member: "one", atMs: startedAt + 1 },
+      again: { member: "two", atMs: startedAt + 50 }
+    }])
+  })
+
+  it("sees a record that carries the offset of another", () => {
+    const { ledger, violations, write } = setUp()
+    ledger.acknowledge(0, 0, 100)
+    write(0, { id: 101 })
+    expect(violations).toEqual(["partition 0, offset 0: record 101 stands for record 100"])
+  })
+
+  it("has no place for a dead letter in the order", () => {
+    const { ledger, violations, write } = setUp()
+    write(1)
+    write(0, { topic: "dead letters", member: "" })
+    expect(violations).toEqual([])
+    expect(ledger.deadLetters).toBe(1)
+  })
+})
+
+const fault = (kind: Happened["kind"], atMs: number, member?: string): Happened => ({
+  kind,
+  what: kind,
+  member,
+  startedAt: startedAt + atMs,
+  endedAt: startedAt + atMs,
+  repeats: 0
+})
+
+const repeat = (first: [string, number], again: [string, number]): Repeat => ({
+  partition: 0,
+  offset: 0,
+  first: { member: first[0], atMs: startedAt + first[1] },
+  again: { member: again[0], atMs: startedAt + again[1] }
+})
+
+describe("the blame", () => {
+  it("finds the member that was killed just after it wrote the record", () => {
+    const blame = new Blame(setUp().ledger)
+    const other = fault("kill", 50_000, "two")
+    const kill = fault("kill", 50_000, "one")
+    blame.add(kill)
+    blame.add(other)
+    expect(blame.assign(repeat(["one", 49_900], ["two", 57_000]))).toBe(kill)
+    expect([kill.repeats, other.repeats]).toEqual([1, 0])
+  })
+
+  it("finds nobody for a record that should have been committed long before", () => {
+    const blame = new Blame(setUp().ledger)
+    blame.add(fault("kill", 50_000, "one"))
+    expect(blame.assign(repeat(["one", 50_000 - uncommittedMs - 1], ["two", 57_000]))).toBeUndefined()
+  })
+
+  it("finds nobody for what a member repeats that only saw others come, go or die", () => {
+    const blame = new Blame(setUp().ledger)
+    for (const kind of ["terminate", "scale", "configure", "postgres"] as const) blame.add(fault(kind, 50_000, "one"))
+    blame.add(fault("kill", 50_000, "three"))
+    expect(blame.assign(repeat(["one", 49_990], ["two", 51_000]))).toBeUndefined()
+  })
+
+  it("finds the stopped member also where the other one was first", () => {
+    const blame = new Blame(setUp().ledger)
+    const freeze = { ...fault("freeze", 50_000, "one"), endedAt: startedAt + 60_000 }
+    blame.add(freeze)
+    expect(blame.assign(repeat(["two", 58_000], ["one", 60_100]))).toBe(freeze)
+  })
+
+  it("bounds the repeats of a fault by what its member wrote since its last commit", () => {
+    const { ledger, write } = setUp("none")
+    const blame = new Blame(ledger)
+    for (let offset = 0; offset < 100; offset++) write(offset, { atMs: startedAt + offset * 100 })
+    const kill = fault("kill", 9_999, "one")
+    expect(blame.bound(kill)).toBe(uncommittedMs / 100 + 1)
+    expect(blame.bound(fault("kill", 9_999, "two"))).toBe(0)
+  })
+})
+
+describe("a checkpoint", () => {
+  const judged = async (committed: ReadonlyArray<{ partition: number; offset: string; metadata: string }>) => {
+    const { ledger, violations, write } = setUp("none")
+    for (const offset of [0, 1, 2, 5, 6]) write(offset)
+    const names = { input: "in", output: "out", deadLetters: "dead", group: "g", service: "s" }
+    const checkpoints = new Checkpoints({
+      admin: {
+        fetchOffsets: () => Promise.resolve([{ topic: "in", partitions: [...committed] }]),
+        fetchTopicOffsets: () => Promise.resolve([])
+      },
+      reader: { reached: () => Promise.resolve(true) },
+      names,
+      ledger,
+      onViolation: (text) => violations.push(text)
+    })
+    await checkpoints.check()
+    return violations
+  }
+  const beyond = (start: bigint, end: bigint) => encode(3n, [{ start, end }]).metadata
+
+  it("accepts commits of what has come out", async () => {
+    expect(
+      await judged([{ partition: 0, offset: "3", metadata: beyond(5n, 7n) }, {
+        partition: 1,
+        offset: "-1",
+        metadata: ""
+      }])
+    )
+      .toEqual([])
+  })
+
+  it("sees a commit that is ahead", async () => {
+    expect(await judged([{ partition: 0, offset: "5", metadata: "" }]))
+      .toEqual(["commit: partition 0 was committed at 5, but without 3, 4"])
+  })
+
+  it("sees metadata that calls settled what is not", async () => {
+    expect(await judged([{ partition: 0, offset: "3", metadata: beyond(4n, 7n) }]))
+      .toEqual(["commit: partition 0, at 3, calls 4 to 7 settled, but without 4"])
+  })
+})

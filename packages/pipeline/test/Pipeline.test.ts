@@ -208,6 +208,34 @@ describe("Pipeline", () => {
         yield* stop
       })))
 
+  it.effect("9 reload: what needs a new start stays as it is, the rest of the row holds", () =>
+    withCluster(
+      { records: 10, row: { consumer_group_id: "first", auto_offset_reset: "earliest" } },
+      (cluster) =>
+        Effect.gen(function*() {
+          const log = new Log()
+          const { running, stop } = yield* start(Pipeline.make({
+            ...common,
+            overrides: { heartbeatIntervalMs: 1_000, fetchMaxWaitMs: 50 },
+            process: log.handler(uneven)
+          }))
+          yield* until(() => log.done.length === 10, "all are done")
+          const { rows } = yield* ConfigRows
+          const columns = { consumer_group_id: "second", auto_offset_reset: "latest", max_poll_records: 7 }
+          yield* SubscriptionRef.update(rows, (all) => new Map([...all, ["s", { _tag: "Row" as const, columns }]]))
+          yield* advance(500)
+          assert.deepInclude((yield* running.configuration).config, {
+            consumerGroupId: "first",
+            autoOffsetReset: "earliest",
+            maxPollRecords: 7
+          })
+          assert.deepInclude(yield* running.consumer.settings, { groupId: "first", maxPollRecords: 7 })
+          yield* stop
+          assert.deepStrictEqual(yield* committedOf(cluster, "first"), { 0: 10 })
+          assert.deepStrictEqual(yield* committedOf(cluster, "second"), {})
+        })
+    ))
+
   it.effect("concurrency and the in-flight bound can be changed while it runs", () =>
     withCluster({ partitions: 2, records: 400 }, () =>
       Effect.gen(function*() {

@@ -1,8 +1,8 @@
 /** Puts a pipeline together and takes it apart in the right order. */
 import { ConfigStore } from "@weft/config/ConfigStore"
 import { toConsumerSettings } from "@weft/config/ConsumerConfig"
+import * as ReloadPlan from "@weft/config/ReloadPlan"
 import { type Resolved, summary } from "@weft/config/Resolution"
-import * as Setting from "@weft/config/Setting"
 import * as Consumer from "@weft/kafka/Consumer"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import type { Subscription } from "@weft/kafka/Subscription"
@@ -51,15 +51,6 @@ const settingsOf = (
       : { drainTimeoutMs: Duration.toMillis(Duration.fromInputUnsafe(definition.drainTimeout)) }),
     ...definition.overrides
   })
-
-/** What a new start is needed for stays as it was. */
-const reloadable = (next: Resolved, applied: Resolved): Resolved => {
-  const config: Record<string, unknown> = { ...next.config }
-  for (const key of Setting.keys) {
-    if (Setting.get(key).reload === "restart") config[key] = applied.config[key]
-  }
-  return { ...next, config: config as unknown as Resolved["config"] }
-}
 
 export const start = Effect.fnUntraced(function*<R>(
   subscription: Subscription,
@@ -133,10 +124,16 @@ export const start = Effect.fnUntraced(function*<R>(
       store.changes(service, { profile }).pipe(
         Stream.runForEach((resolved) =>
           Effect.suspend(() => {
-            applied = reloadable(resolved, first)
+            const plan = ReloadPlan.make(applied, resolved)
+            // What needs a start of the process stays as it was.
+            applied = { ...resolved, config: ReloadPlan.step(plan, "rejoin") }
+            if (ReloadPlan.isEmpty(plan)) return Effect.void
             const settings = settingsOf(definition, applied)
             hub.apply(settings)
-            return consumer.reconfigure(settings)
+            return Effect.andThen(
+              Effect.logInfo(`configuration changed: ${ReloadPlan.render(plan)}`),
+              consumer.reconfigure(settings)
+            )
           })
         )
       )

@@ -43,10 +43,15 @@ export interface Options {
   /** Default: gzip and zstd, which Node itself brings. */
   readonly decompressors?: Decompressors | undefined
   /**
-   * `check.crcs`: whether the checksum of each batch is computed. Default true, as Kafka's own. A record that was damaged
-   * on a disk or on the way is seen by nothing else. It costs about 0.5 ns for each byte of a value.
+   * `check.crcs`: whether the checksum of each batch is computed. Default true, as Kafka's own: nothing else sees a record
+   * that was damaged on a disk or on the way.
    */
   readonly checkCrcs?: boolean | undefined
+  /**
+   * CRC-32C by a library with machine code, for batches that are not small. Default: our own, which takes 0.6 ns for each
+   * byte where machine code takes 0.17.
+   */
+  readonly crc32c?: ((bytes: Uint8Array) => number) | undefined
   /** How large the records of one batch may be after decompression, in bytes. Default 256 MiB. */
   readonly maxDecompressedBytes?: number | undefined
 }

@@ -135,7 +135,7 @@ export const encodeBatch = (of: TestBatch, records?: Uint8Array): Buffer => {
 
 /** The checksum made right again, after something was changed in a batch. */
 export const withCrc = (bytes: Buffer): Buffer => {
-  bytes.writeUInt32BE(crc32c(bytes, 21, bytes.length), 17)
+  bytes.writeUInt32BE(crc32c(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 21, bytes.length), 17)
   return bytes
 }
 

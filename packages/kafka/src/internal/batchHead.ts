@@ -18,36 +18,36 @@ export const magicEnd = 17
 const checkedFrom = 21
 
 export class BatchHead {
-  private readonly bytes: Buffer
+  private readonly view: DataView
   /** Where it begins. */
   readonly at: number
-  constructor(bytes: Buffer, at: number) {
-    this.bytes = bytes
+  constructor(view: DataView, at: number) {
+    this.view = view
     this.at = at
   }
   get baseOffset(): bigint {
-    return this.bytes.readBigInt64BE(this.at)
+    return this.view.getBigInt64(this.at)
   }
   get length(): number {
-    return this.bytes.readInt32BE(this.at + 8)
+    return this.view.getInt32(this.at + 8)
   }
   get end(): number {
     return this.at + lengthFrom + this.length
   }
   get leaderEpoch(): number {
-    return this.bytes.readInt32BE(this.at + 12)
+    return this.view.getInt32(this.at + 12)
   }
   get magic(): number {
-    return this.bytes.readInt8(this.at + 16)
+    return this.view.getInt8(this.at + 16)
   }
   get crc(): number {
-    return this.bytes.readUInt32BE(this.at + 17)
+    return this.view.getUint32(this.at + 17)
   }
   get checkedFrom(): number {
     return this.at + checkedFrom
   }
   private get attributes(): number {
-    return this.bytes.readInt16BE(this.at + checkedFrom)
+    return this.view.getInt16(this.at + checkedFrom)
   }
   /** 0: none. */
   get compression(): number {
@@ -63,17 +63,17 @@ export class BatchHead {
     return (this.attributes & 32) !== 0
   }
   get lastOffsetDelta(): number {
-    return this.bytes.readInt32BE(this.at + 23)
+    return this.view.getInt32(this.at + 23)
   }
   /** The time that deltas are added to; where the broker set the time, that of all records. */
   get timestamp(): number {
-    return Number(this.bytes.readBigInt64BE(this.at + (this.isLogAppendTime ? 35 : 27)))
+    return Number(this.view.getBigInt64(this.at + (this.isLogAppendTime ? 35 : 27)))
   }
   get producerId(): bigint {
-    return this.bytes.readBigInt64BE(this.at + 43)
+    return this.view.getBigInt64(this.at + 43)
   }
   get count(): number {
-    return this.bytes.readInt32BE(this.at + 57)
+    return this.view.getInt32(this.at + 57)
   }
   get recordsAt(): number {
     return this.at + headSize

@@ -23,10 +23,9 @@ const tables: Int32Array = (() => {
   return all
 })()
 
-/** Of `bytes` from `start` (inclusive) to `end` (exclusive), as an unsigned number. */
-export const crc32c = (bytes: Uint8Array, start: number, end: number): number => {
+/** Of the bytes from `start` (inclusive) to `end` (exclusive), as an unsigned number. */
+export const crc32c = (view: DataView, start: number, end: number): number => {
   const t = tables
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let crc = -1
   let i = start
   for (; i + slices <= end; i += slices) {
@@ -39,6 +38,6 @@ export const crc32c = (bytes: Uint8Array, start: number, end: number): number =>
       t[1792 + (c & 0xff)]! ^ t[1536 + (c >>> 8 & 0xff)]! ^ t[1280 + (c >>> 16 & 0xff)]! ^ t[1024 + (c >>> 24)]! ^
       t[768 + (d & 0xff)]! ^ t[512 + (d >>> 8 & 0xff)]! ^ t[256 + (d >>> 16 & 0xff)]! ^ t[d >>> 24]!
   }
-  for (; i < end; i++) crc = (crc >>> 8) ^ t[(crc ^ bytes[i]!) & 0xff]!
+  for (; i < end; i++) crc = (crc >>> 8) ^ t[(crc ^ view.getUint8(i)) & 0xff]!
   return (crc ^ -1) >>> 0
 }

@@ -13,10 +13,14 @@ import { Run, type RunStart } from "./run.ts"
 
 const defaultMaxDecompressedBytes = 256 * 1024 * 1024
 
+/** Below so many bytes a library's checksum is not faster than ours: the call itself takes its time. */
+const worthACall = 512
+
 export class RecordBatchDecoder implements Decoder {
   readonly readsCommitted: boolean
   readonly decompressors: Decompressors
   readonly checkCrcs: boolean
+  readonly crc32c: ((bytes: Uint8Array) => number) | undefined
   readonly maxDecompressedBytes: number
   /** Work space, empty between two answers. */
   readonly walk = new RecordWalk()
@@ -25,6 +29,7 @@ export class RecordBatchDecoder implements Decoder {
     this.readsCommitted = options.isolationLevel === "read_committed"
     this.decompressors = options.decompressors ?? nodeDecompressors
     this.checkCrcs = options.checkCrcs ?? true
+    this.crc32c = options.crc32c
     this.maxDecompressedBytes = options.maxDecompressedBytes ?? defaultMaxDecompressedBytes
   }
 
@@ -41,6 +46,7 @@ class Decoding {
   private readonly decoder: RecordBatchDecoder
   private readonly response: PartitionResponse
   private readonly bytes: Buffer
+  private readonly view: DataView
   private readonly aborted: AbortedTransactions | undefined
   private readonly batches: Array<FetchedBatch> = []
   /** The batches that become the next `FetchedBatch`. */
@@ -50,7 +56,8 @@ class Decoding {
   constructor(decoder: RecordBatchDecoder, response: PartitionResponse) {
     this.decoder = decoder
     this.response = response
-    this.bytes = nodeBuffer(response.records)
+    const bytes = this.bytes = nodeBuffer(response.records)
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.nextOffset = response.fetchOffset
     const { abortedTransactions = [] } = response
     this.aborted = decoder.readsCommitted && abortedTransactions.length > 0
@@ -63,7 +70,7 @@ class Decoding {
     let stop: Stop | undefined
     let at = 0
     while (stop === undefined && at < bytes.length) {
-      const head = new BatchHead(bytes, at)
+      const head = new BatchHead(this.view, at)
       stop = this.cannotBegin(head)
       if (stop !== undefined) break
       stop = this.take(head)
@@ -94,13 +101,20 @@ class Decoding {
       return this.corrupt(`it goes from offset ${baseOffset} to ${lastOffsetDelta} beyond that`)
     }
     if (this.decoder.checkCrcs) {
-      const computed = crc32c(this.bytes, head.checkedFrom, head.end)
+      const computed = this.checksum(head.checkedFrom, head.end)
       if (computed !== head.crc) return this.corrupt(`its checksum is ${computed}, and should be ${head.crc}`)
     }
     const lastOffset = baseOffset + BigInt(lastOffsetDelta)
     const stop = head.isControl ? this.takeControl(head, lastOffset) : this.takeRecords(head, lastOffset)
     if (stop === undefined && lastOffset >= this.nextOffset) this.nextOffset = lastOffset + 1n
     return stop
+  }
+
+  private checksum(start: number, end: number): number {
+    const { crc32c: library } = this.decoder
+    return library === undefined || end - start < worthACall
+      ? crc32c(this.view, start, end)
+      : library(this.bytes.subarray(start, end))
   }
 
   private takeControl(head: BatchHead, lastOffset: bigint): Stop | undefined {

@@ -1,12 +1,15 @@
 /**
- * The configuration of consumers in PostgreSQL: rows of `pipeline_consumer_configs`, read and watched.
+ * The configuration of consumers in PostgreSQL: rows of `pipeline_consumer_configs`, workload profiles and the rules that
+ * give them to services, read and watched.
  *
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type * as ConfigIssue from "@weft/config/ConfigIssue"
+import type * as ConfigRow from "@weft/config/ConfigRow"
 import * as ConfigStore from "@weft/config/ConfigStore"
-import type * as Resolution from "@weft/config/Resolution"
+import * as LastKnownGood from "@weft/config/LastKnownGood"
+import * as LastKnownGoodFiles from "@weft/config/LastKnownGoodFiles"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,8 +18,9 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { bounded } from "./internal/bounded.ts"
+import { databaseName } from "./internal/databaseUrl.ts"
 import { listen } from "./internal/listen.ts"
-import { noRow } from "./internal/sqlFault.ts"
+import { isMissingTable, noRow } from "./internal/sqlFault.ts"
 
 /**
  * The channel on which the database announces changed rows; the payload is the name of the service, or empty for any.
@@ -35,6 +39,11 @@ export interface Options {
   readonly pollInterval?: Duration.Input | undefined
   /** How long reading a row may take, waiting for a connection included. Default 5 seconds. */
   readonly queryTimeout?: Duration.Input | undefined
+  /**
+   * Where what was read is kept for a start without the database. Default `LastKnownGoodFiles.layer`: a file in
+   * `WEFT_STATE_DIR`; `LastKnownGood.layerNone` keeps nothing.
+   */
+  readonly lastKnownGood?: Layer.Layer<LastKnownGood.LastKnownGood> | undefined
 }
 
 interface Subscriber {
@@ -43,36 +52,93 @@ interface Subscriber {
 }
 
 /** No row can be called that: the database has no place for it, or would make it another name. */
-const isUnstorable = (service: string) => service.includes("\u0000") || !service.isWellFormed()
+const isUnstorable = (text: string) => text.includes("\u0000") || !text.isWellFormed()
 
-const noRowFor = (reason: ConfigIssue.NoRow): Resolution.RowResult => ({ _tag: "NoRow", reason })
+const noRowFor = (reason: ConfigIssue.NoRow, found: Omit<Found, "columns"> = {}): ConfigRow.RowResult => ({
+  _tag: "NoRow",
+  reason,
+  ...found
+})
+
+interface Found {
+  readonly columns: ConfigRow.Columns | null
+  readonly revision?: number | undefined
+  readonly table?: ConfigRow.ProfileTable | undefined
+}
+
+interface Answer {
+  readonly columns: ConfigRow.Columns | null
+  readonly revision: number | null
+  readonly rule: { readonly pattern: string; readonly profile: string } | null
+  readonly profiles: { readonly [name: string]: ConfigRow.Columns } | null
+}
+
+const foundIn = ({ columns, profiles, revision, rule }: Answer): Found => ({
+  columns,
+  ...(revision !== null && { revision }),
+  table: { rule: rule ?? undefined, profiles: profiles ?? undefined }
+})
+
+/**
+ * All that a configuration is made of, in one statement. As JSON, a row can be read whatever columns it has and whatever
+ * their types; nor does a cached plan break when a column is added.
+ */
+const readAll = (client: PgClient.PgClient, service: string, profile: string) =>
+  client<Answer>`
+    WITH config AS MATERIALIZED (
+      SELECT to_jsonb(row) AS columns FROM pipeline_consumer_configs AS row WHERE row.service_name = ${service}
+    ), rule AS MATERIALIZED (
+      SELECT pattern, profile FROM consumer_profile_rules WHERE ${service} LIKE pattern
+      ORDER BY priority DESC, length(pattern) DESC, pattern LIMIT 1
+    )
+    SELECT
+      (SELECT columns FROM config) AS columns,
+      (SELECT to_jsonb(rule) FROM rule) AS rule,
+      (
+        SELECT jsonb_object_agg(row.name, to_jsonb(row)) FROM consumer_workload_profiles AS row
+        WHERE row.name IN (
+          SELECT columns->>'workload_profile' FROM config UNION ALL SELECT profile FROM rule
+          UNION ALL VALUES (${profile}), ('default')
+        )
+      ) AS profiles,
+      (SELECT max(revision) FROM consumer_config_history WHERE service_name = ${service}) AS revision
+  `.pipe(Effect.map(([answer]): Found => answer === undefined ? { columns: null } : foundIn(answer)))
+
+/** For a database that has the table of the settings, and none of the others yet. */
+const readRow = (client: PgClient.PgClient, service: string) =>
+  client<{ columns: ConfigRow.Columns }>`
+    SELECT to_jsonb(row) AS columns FROM pipeline_consumer_configs AS row WHERE row.service_name = ${service}
+  `.pipe(Effect.map(([row]): Found => ({ columns: row?.columns ?? null })))
 
 const makeRead = (client: PgClient.PgClient, queryTimeout: Duration.Input) => {
   const timeoutMs = Duration.toMillis(Duration.fromInputUnsafe(queryTimeout))
-  const read = (service: string) =>
-    // As JSON, a row can be read whatever columns it has and whatever their types; nor does a cached plan break when a
-    // column is added.
-    client<{ columns: Record<string, unknown> }>`
-      SELECT to_jsonb(config) AS columns FROM pipeline_consumer_configs AS config WHERE service_name = ${service}
-    `.pipe(
-      Effect.map(([row]): Resolution.RowResult =>
-        row === undefined ? noRowFor({ _tag: "MissingRow", service }) : { _tag: "Row", columns: row.columns }
+  const read = (service: string, profile: string) =>
+    readAll(client, service, profile).pipe(
+      Effect.catchIf(isMissingTable, () => readRow(client, service)),
+      Effect.map(({ columns, ...found }): ConfigRow.RowResult =>
+        columns === null ? noRowFor({ _tag: "MissingRow", service }, found) : { _tag: "Row", columns, ...found }
       ),
       Effect.catch((error) => Effect.succeed(noRowFor(noRow(service, error, timeoutMs)))),
       bounded(queryTimeout),
       Effect.map(Option.getOrElse(() => noRowFor({ _tag: "DatabaseTimeout", service, timeoutMs })))
     )
-  return (service: string): Effect.Effect<Resolution.RowResult> =>
-    isUnstorable(service) ? Effect.succeed(noRowFor({ _tag: "MissingRow", service })) : read(service)
+  return (service: string, profile = "default"): Effect.Effect<ConfigRow.RowResult> =>
+    isUnstorable(service)
+      ? Effect.succeed(noRowFor({ _tag: "MissingRow", service }))
+      : read(service, isUnstorable(profile) ? "default" : profile)
 }
+
+/** After a signal, others wait this long and are one: a burst of changes is read once and once more at its end. */
+const coalescing = "50 millis"
 
 /**
  * A store on the table `pipeline_consumer_configs`.
  *
- * Reading never fails and never hangs: a missing row, a missing table, a slow or absent database each have their own
- * issue, and the last row that was read holds meanwhile. Changes arrive by `NOTIFY weft_config`, and by polling where a
- * notification is lost. Listening has a connection of its own beside the pool's; when it is lost it is opened again, and
- * all rows are read anew.
+ * Reading is one statement, and never fails and never hangs: a missing row, a missing table, a slow or absent database
+ * each have their own issue, and the last row that was read holds meanwhile; where none was since the process started,
+ * the last known good configuration does. Changes arrive by `NOTIFY weft_config`, and by polling where a notification is
+ * lost. Listening has a connection of its own beside the pool's; when it is lost it is opened again, and all rows are
+ * read anew.
  *
  * @category layers
  * @since 0.1.0
@@ -84,6 +150,7 @@ export const layerWith = (
     ConfigStore.ConfigStore,
     Effect.gen(function*() {
       const client = yield* PgClient.PgClient
+      const kept = yield* LastKnownGood.LastKnownGood
       const subscribers = new Set<Subscriber>()
       const signal = (concerns: (service: string) => boolean) =>
         Effect.sync(() => {
@@ -109,14 +176,23 @@ export const layerWith = (
             Effect.sync(() => subscribers.add(subscriber)),
             () => Effect.sync(() => subscribers.delete(subscriber))
           )
+          const notified = Stream.flatMap(
+            Stream.fromQueue(subscriber.signals),
+            () =>
+              Stream.concat(
+                Stream.succeed<unknown>(undefined),
+                Stream.drain(Stream.fromEffect(Effect.sleep(coalescing)))
+              )
+          )
           return Stream.succeed<unknown>(undefined).pipe(
-            Stream.concat(Stream.merge(Stream.fromQueue(subscriber.signals), polls))
+            Stream.concat(Stream.merge(notified, polls))
           )
         }))
 
-      return ConfigStore.make({ read: makeRead(client, options.queryTimeout ?? "5 seconds"), signals })
+      const source = { read: makeRead(client, options.queryTimeout ?? "5 seconds"), signals }
+      return ConfigStore.make(LastKnownGood.remember(source, kept, databaseName(client.config)))
     })
-  )
+  ).pipe(Layer.provide(options.lastKnownGood ?? LastKnownGoodFiles.layer))
 
 /**
  * {@link layerWith} with the defaults.

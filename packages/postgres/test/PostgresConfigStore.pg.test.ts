@@ -2,9 +2,11 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigIssue from "@weft/config/ConfigIssue"
 import * as ConfigStore from "@weft/config/ConfigStore"
+import * as LastKnownGood from "@weft/config/LastKnownGood"
 import type * as Resolution from "@weft/config/Resolution"
 import * as WorkloadProfile from "@weft/config/WorkloadProfile"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
+import * as SqlMigrator from "@weft/postgres/SqlMigrator"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -15,8 +17,9 @@ import * as Stream from "effect/Stream"
 import { empty, migrated, migratedUrl, pool } from "./support/database.ts"
 import { type Proxy, proxy } from "./support/proxy.ts"
 
-const slowPolls = PostgresConfigStore.layerWith({ pollInterval: "1 hour", queryTimeout: "500 millis" })
-const quickPolls = PostgresConfigStore.layerWith({ pollInterval: "100 millis", queryTimeout: "500 millis" })
+const forgetful = { queryTimeout: "500 millis", lastKnownGood: LastKnownGood.layerNone } as const
+const slowPolls = PostgresConfigStore.layerWith({ ...forgetful, pollInterval: "1 hour" })
+const quickPolls = PostgresConfigStore.layerWith({ ...forgetful, pollInterval: "100 millis" })
 
 const tags = (resolved: Resolution.Resolved) => resolved.issues.map(({ _tag }) => _tag)
 
@@ -152,6 +155,104 @@ describe("PostgresConfigStore: reading", () => {
       }
       assert.strictEqual((yield* sql`SELECT 1 FROM pipeline_consumer_configs`).length, stored ? 2 : 1)
     }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+})
+
+describe("PostgresConfigStore: profiles", () => {
+  const addRule = Effect.fnUntraced(function*(pattern: string, profile: string, priority = 0) {
+    const sql = yield* PgClient.PgClient
+    yield* sql`INSERT INTO consumer_profile_rules ${sql.insert({ pattern, profile, priority })}`
+  })
+  const told = ({ profile, profileSource }: Resolution.Resolved) => [profile, profileSource]
+
+  it.live("the row's, then the rule's, then the program's; explicit columns win", () =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      const load = (service: string) => store.load(service, { profile: WorkloadProfile.profiles.llm })
+      yield* insert({ service_name: "a-vision-b", workload_profile: "network-io", max_poll_records: 3 })
+      yield* insert({ service_name: "c-vision-d", session_timeout_ms: 120000 })
+      yield* addRule("%-vision-%", "gpu")
+      const named = yield* load("a-vision-b")
+      assert.deepStrictEqual(told(named), ["network-io", "row"])
+      assert.deepStrictEqual(named.provenance.maxPollRecords, { value: 3, source: "row" })
+      assert.deepStrictEqual(named.provenance.retryBackoffMs, { value: 1000, source: "profile" })
+      const ruled = yield* load("c-vision-d")
+      assert.deepStrictEqual(told(ruled), ["gpu", "rule"])
+      assert.deepStrictEqual(ruled.provenance.maxPollRecords, { value: 1, source: "profile" })
+      assert.deepStrictEqual(ruled.provenance.sessionTimeoutMs, { value: 120000, source: "row" })
+      const withoutRow = yield* load("e-vision-f")
+      assert.deepStrictEqual(told(withoutRow), ["gpu", "rule"])
+      assert.deepStrictEqual(tags(withoutRow), ["MissingRow"])
+      assert.deepStrictEqual(told(yield* load("other")), ["llm", "code"])
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("of several rules the highest priority holds, then the longest pattern", () =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      yield* addRule("%", "high-volume")
+      yield* addRule("a%", "gpu")
+      assert.strictEqual((yield* store.load("abc")).profile, "gpu")
+      yield* addRule("%c", "llm", 1)
+      assert.strictEqual((yield* store.load("abc")).profile, "llm")
+      assert.strictEqual((yield* store.load("xyz")).profile, "high-volume")
+      yield* addRule("\\%\\_", "network-io", 2)
+      assert.strictEqual((yield* store.load("%_")).profile, "network-io")
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("a profile can be changed, added and removed; the built-in one is the fallback", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ConfigStore.ConfigStore
+      yield* insert({ service_name: "svc", workload_profile: "gpu" })
+      yield* sql`UPDATE consumer_workload_profiles SET max_poll_records = 2 WHERE name = 'gpu'`
+      assert.strictEqual((yield* store.load("svc")).config.maxPollRecords, 2)
+      yield* sql`DELETE FROM consumer_workload_profiles WHERE name = 'gpu'`
+      assert.strictEqual((yield* store.load("svc")).config.maxPollRecords, 1)
+      yield* sql`UPDATE pipeline_consumer_configs SET workload_profile = 'ours'`
+      assert.deepStrictEqual((yield* store.load("svc")).issues, [
+        { _tag: "UnknownProfile", service: "svc", profile: "ours", namedBy: "row", used: "default" }
+      ])
+      yield* sql`INSERT INTO consumer_workload_profiles (name, max_poll_records) VALUES ('ours', 77)`
+      const ours = yield* store.load("svc")
+      assert.deepStrictEqual(ours.issues, [])
+      assert.deepStrictEqual(ours.provenance.maxPollRecords, { value: 77, source: "profile" })
+      yield* sql`UPDATE consumer_workload_profiles SET fetch_min_bytes = 9 WHERE name = 'default'`
+      assert.strictEqual((yield* store.load("nobody")).config.fetchMinBytes, 9)
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("9 reload: a changed profile and a changed rule reach the services that have them", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const { until } = yield* watch("a-vision-b")
+      yield* until(({ config }) => config.maxPollRecords === 100)
+      yield* addRule("%-vision-%", "gpu")
+      yield* until(({ config }) => config.maxPollRecords === 1)
+      yield* sql`UPDATE consumer_workload_profiles SET max_poll_records = 2 WHERE name = 'gpu'`
+      yield* until(({ config }) => config.maxPollRecords === 2)
+      yield* sql`DELETE FROM consumer_profile_rules`
+      yield* until(({ config }) => config.maxPollRecords === 100)
+    }).pipe(Effect.scoped, Effect.timeout("20 seconds"), Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("tells the revision of the row", () =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      assert.strictEqual((yield* store.load("svc")).revision, undefined)
+      yield* insert({ service_name: "svc", max_poll_records: 1 })
+      yield* setRecords("svc", 2)
+      assert.strictEqual((yield* store.load("svc")).revision, 2)
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, migrated))))
+
+  it.live("a database that has only the first migrations is read all the same", () =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      const files = yield* SqlMigrator.bundled
+      yield* SqlMigrator.run({ loader: Effect.succeed(files.filter(({ id }) => id <= 41)) })
+      yield* insert({ service_name: "svc", max_poll_records: 5 })
+      const resolved = yield* store.load("svc", { profile: WorkloadProfile.profiles.gpu })
+      assert.deepStrictEqual(resolved.issues, [])
+      assert.strictEqual(resolved.config.maxPollRecords, 5)
+      assert.strictEqual(resolved.config.sessionTimeoutMs, 300000)
+      assert.deepStrictEqual(tags(yield* store.load("nobody")), ["MissingRow"])
+    }).pipe(Effect.provide(Layer.provideMerge(slowPolls, empty))))
 })
 
 describe("PostgresConfigStore: changes", () => {

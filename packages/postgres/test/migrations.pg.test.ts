@@ -275,7 +275,7 @@ layer(migrated)("migration 0043", (it) => {
       const rows = yield* sql<{ profile: Record<string, unknown> }>`
         SELECT to_jsonb(profile) AS profile FROM consumer_workload_profiles AS profile`
       const byName = new Map(rows.map(({ profile }) => [profile["name"], profile]))
-      assert.deepStrictEqual([...byName.keys()].toSorted(), Object.keys(WorkloadProfile.profiles).toSorted())
+      assert.sameMembers([...byName.keys()], Object.keys(WorkloadProfile.profiles))
       for (const { description, name, values } of Object.values(WorkloadProfile.profiles)) {
         const row = byName.get(name)!
         assert.strictEqual(row["description"], description)

@@ -1,6 +1,8 @@
 /**
- * Why a text is no URL of a PostgreSQL database, found out before the first connection. Pure.
+ * What a URL of a PostgreSQL database says, found out before the first connection. Pure.
  */
+import type * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as Redacted from "effect/Redacted"
 
 const decodes = (text: string): boolean => {
   try {
@@ -30,4 +32,14 @@ export const urlFault = (text: string): string | undefined => {
   const timeout = url.searchParams.get("connect_timeout")
   if (timeout !== null && !/^\d+$/.test(timeout)) return "has a connect_timeout that is no number of seconds"
   return undefined
+}
+
+/** `host:port/database`, by which one database is told from another; it holds no user and no password. */
+export const databaseName = (config: PgConnection.Config): string => {
+  const text = config.url === undefined ? "" : String(Redacted.value(config.url))
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const host = config.host ?? config.path ?? (url?.hostname || "localhost")
+  const port = config.port ?? (url?.port || 5432)
+  const database = config.database ?? (url === undefined ? "" : decodeURIComponent(url.pathname.slice(1)))
+  return `${host}:${port}/${database}`
 }

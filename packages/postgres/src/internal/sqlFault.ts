@@ -16,6 +16,8 @@ export const sqlStateOf = (error: SqlError): string | undefined => {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
+export const isMissingTable = (error: SqlError): boolean => sqlStateOf(error) === "42P01"
+
 /** What went wrong in one line: the server's own words, or the operating system's. */
 export const detailOf = (error: SqlError): string => {
   const { cause } = error.reason
@@ -30,7 +32,7 @@ const awayStates: ReadonlySet<string> = new Set(["57P01", "57P02", "57P03", "57P
 
 export const noRow = (service: string, error: SqlError, timeoutMs: number): ConfigIssue.NoRow => {
   const state = sqlStateOf(error)
-  if (state === "42P01") return { _tag: "MissingTable", service }
+  if (isMissingTable(error)) return { _tag: "MissingTable", service }
   if (state !== undefined && awayStates.has(state)) {
     return { _tag: "DatabaseUnreachable", service, detail: detailOf(error) }
   }

@@ -108,18 +108,13 @@ export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Ended, Bac
   const asJson = args.includes("--json")
   return Command.runWith(command, { version })(withHelpCommand(args)).pipe(
     Effect.catch(showHelpEnded),
-    Effect.catchCause((cause): Effect.Effect<void, Ended> =>
-      Cause.hasDies(cause)
-        ? Effect.andThen(
-          Console.error(
-            asJson
-              ? failureJson(new CliFailure({ kind: "Failed", message: crashed(cause) }))
-              : crashed(cause)
-          ),
-          new Ended({ code: ExitCode.ofKind.Failed })
-        )
-        : Effect.failCause(cause)
-    ),
+    Effect.catchCauseIf(Cause.hasDies, (cause): Effect.Effect<void, Ended> =>
+      Effect.andThen(
+        Console.error(
+          asJson ? failureJson(new CliFailure({ kind: "Failed", message: crashed(cause) })) : crashed(cause)
+        ),
+        new Ended({ code: ExitCode.ofKind.Failed })
+      )),
     Effect.provideService(CliConfig.CliConfig, CliConfig.make({ builtIns })),
     Effect.provideService(CliOutput.Presenter, presenter(asJson)),
     Effect.provideService(References.MinimumLogLevel, "Error"),

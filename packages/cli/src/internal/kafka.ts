@@ -54,7 +54,7 @@ export const withKafka = <A, R>(
     const { transport } = yield* Backends
     return yield* Effect.provide(effect, Layer.provide(adminLayer, transport))
   }).pipe(
-    Effect.catch((error) => Effect.fail(error._tag === "CliFailure" ? error : kafkaFailure(error))),
+    Effect.mapError((error) => error._tag === "CliFailure" ? error : kafkaFailure(error)),
     Effect.timeoutOrElse({
       duration: "1 minute",
       orElse: () => Effect.fail(unavailable("Kafka did not answer within a minute", "check that the brokers are well"))

@@ -1,5 +1,6 @@
 /** What `--to` may say. Pure. */
 import type { OffsetSpec } from "@weft/kafka/Transport"
+import * as DateTime from "effect/DateTime"
 
 export type ResetTarget =
   | { readonly _tag: "Target"; readonly to: bigint | OffsetSpec; readonly words: string }
@@ -16,7 +17,7 @@ const isoTime = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]
 const atTime = (timestamp: number): ResetTarget => ({
   _tag: "Target",
   to: { timestamp },
-  words: `the first record at or after ${new Date(timestamp).toISOString()}`
+  words: `the first record at or after ${DateTime.formatIso(DateTime.makeUnsafe(timestamp))}`
 })
 
 /** `now` is in milliseconds since 1970. */

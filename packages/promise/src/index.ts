@@ -1,0 +1,23 @@
+/**
+ * Kafka consumers configured from Postgres, with promises: see `createOptimizedConsumer` and `BaseKafkaConsumer`.
+ *
+ * @since 0.1.0
+ */
+export { BaseKafkaConsumer } from "./BaseKafkaConsumer.ts"
+export { toKafkaJs, toPlatformatic } from "./ClientOptions.ts"
+export { loadConsumerConfig } from "./ConfigLoader.ts"
+export type { ConsumerConfig } from "./ConsumerConfig.ts"
+export type { ConsumerOptions } from "./ConsumerOptions.ts"
+export * as Decoder from "./Decoder.ts"
+export { createOptimizedConsumer, type OptimizedConsumer } from "./OptimizedConsumer.ts"
+export { createTestCluster } from "./TestCluster.ts"
+export {
+  BatchRecordError,
+  ConsumerStateError,
+  DecodeError,
+  HaltedError,
+  InvalidOptionError,
+  KafkaFailedError,
+  WeftError
+} from "./WeftError.ts"
+export type { HeldRecord, WeftRecord } from "./WeftRecord.ts"

@@ -1,0 +1,29 @@
+/** Reads a configuration once. */
+import { ConfigStore } from "@weft/config/ConfigStore"
+import * as Effect from "effect/Effect"
+import type { ConsumerConfig, Database, Profile } from "../ConsumerConfig.ts"
+import { InvalidOptionError } from "../WeftError.ts"
+import { configStore } from "./databases.ts"
+import { loggingTo } from "./logging.ts"
+import { configOf, profileOf } from "./resolved.ts"
+
+export const readConfig = (
+  database: string | Database,
+  service: string,
+  profile: Profile | undefined
+): Promise<ConsumerConfig> =>
+  Effect.gen(function*() {
+    const own = yield* Effect.try({ try: () => profileOf(profile), catch: (error) => error as InvalidOptionError })
+    const store = yield* ConfigStore
+    return configOf(yield* store.load(service, { profile: own }))
+  }).pipe(
+    Effect.provide(configStore(database)),
+    Effect.catchTag("DatabaseConfigError", ({ message }) => Effect.fail(optionFault("database", message))),
+    // What is wrong is in the answer.
+    Effect.provide(loggingTo(false)),
+    Effect.runPromise
+  )
+
+/** The message of the packages below begins with the name of the option already. */
+export const optionFault = (option: string, message: string): InvalidOptionError =>
+  new InvalidOptionError(option, message.startsWith(`${option} `) ? message.slice(option.length + 1) : message)

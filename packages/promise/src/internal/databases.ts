@@ -1,0 +1,25 @@
+/** The database of a consumer: where its settings are and its metrics go. */
+import * as ConfigStore from "@weft/config/ConfigStore"
+import * as MetricsSink from "@weft/pipeline/MetricsSink"
+import * as Postgres from "@weft/postgres/Postgres"
+import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
+import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { Database } from "../ConsumerConfig.ts"
+
+/** A pool; nothing connects before it is needed. */
+const pool = (database: string | Database) => {
+  const { url, ...options } = typeof database === "string" ? { url: database } : database
+  return Postgres.layerUrl(Redacted.make(url), options, "database")
+}
+
+export const configStore = (database: string | Database) => Layer.provide(PostgresConfigStore.layer, pool(database))
+
+/** Without a database, settings are profile and defaults, and nothing is measured. */
+export const databaseOf = (
+  database: string | Database | undefined
+): Layer.Layer<ConfigStore.ConfigStore | MetricsSink.MetricsSink, Postgres.DatabaseConfigError> =>
+  database === undefined
+    ? Layer.merge(ConfigStore.layerStatic(), MetricsSink.layerNone)
+    : Layer.provide(Layer.merge(PostgresConfigStore.layer, PostgresMetricsSink.layer), pool(database))

@@ -1,0 +1,115 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Admin from "@weft/kafka/Admin"
+import * as Producer from "@weft/kafka/Producer"
+import * as KafkaJs from "@weft/kafkajs/KafkaJs"
+import * as Postgres from "@weft/postgres/Postgres"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import { spawn } from "node:child_process"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
+import { brokers, freshDatabase, freshGroup } from "../../../test-support/servers.ts"
+import { detected, locations, service } from "../src/Georegions.ts"
+import * as Tables from "../src/Tables.ts"
+
+const program = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+
+/** Takes spans as a collector does, and keeps the bodies. */
+const collector = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const bodies: Array<string> = []
+    const server = createServer((request, response) => {
+      let body = ""
+      request.setEncoding("utf8").on("data", (text: string) => {
+        body += text
+      })
+      request.on("end", () => {
+        bodies.push(`${request.url} ${body}`)
+        response.writeHead(200, { "content-type": "application/json" }).end("{}")
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    return { server, bodies, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  }),
+  ({ server }) => Effect.sync(() => server.close())
+)
+
+const started = (environment: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { PATH } = process.env
+      const child = spawn(process.execPath, [program], {
+        env: { ...(PATH !== undefined && { PATH }), ...environment },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+      const seen = { log: "" }
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding("utf8").on("data", (text: string) => {
+          seen.log += text
+        })
+      }
+      const exited = new Promise<number | null>((resolve) => child.once("close", resolve))
+      return { child, exited, seen }
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+const eventually = <A, E, R>(effect: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
+  effect.pipe(Effect.repeat({ until: isSo, schedule: Schedule.spaced("100 millis") }), Effect.timeout("30 seconds"))
+
+const location = {
+  trace_id: "trace",
+  device_id: "device",
+  timestamp: "2026-03-01T12:00:00Z",
+  schema_version: "v1",
+  data: { latitude: 52.5219, longitude: 13.4132 }
+}
+
+describe("the georegion detector as a program", () => {
+  it.live(
+    "runs by its environment, sends spans to a collector, and ends with 0 at SIGTERM",
+    () =>
+      Effect.gen(function*() {
+        const url = yield* Effect.promise(freshDatabase)
+        const group = freshGroup("georegion-main")
+        const { bodies, url: endpoint } = yield* collector
+
+        yield* Effect.gen(function*() {
+          const sql = yield* PgClient.PgClient
+          const admin = yield* Admin.Admin
+          yield* admin.createTopics([locations, detected].map((name) => ({ name, partitions: 4 })))
+          yield* Tables.create
+          yield* sql`
+          UPDATE pipeline_consumer_configs SET consumer_group_id = ${group}, auto_offset_reset = 'latest'
+          WHERE service_name = ${service}`
+          const { child, exited, seen } = yield* started({
+            KAFKA_BROKERS: brokers().join(","),
+            DATABASE_URL: url,
+            OTEL_EXPORTER_OTLP_ENDPOINT: endpoint
+          })
+          yield* eventually(Effect.sync(() => seen.log), (log) => log.split("reading from offset").length === 5)
+          yield* Producer.sendOne({ topic: locations, key: "device", value: JSON.stringify(location) })
+          yield* eventually(
+            Admin.lag(group, [locations]),
+            (lags) => lags.some(({ committed }) => committed !== undefined)
+          )
+          child.kill("SIGTERM")
+          assert.strictEqual(yield* Effect.promise(() => exited), 0, seen.log)
+        }).pipe(Effect.provide(
+          Layer.mergeAll(Producer.layer(), Admin.layer).pipe(
+            Layer.provide(KafkaJs.layer({ brokers: brokers() })),
+            Layer.merge(Postgres.layerUrl(Redacted.make(url)))
+          )
+        ))
+
+        const spans = bodies.filter((body) => body.startsWith("/v1/traces ")).join()
+        assert.include(spans, `"stringValue":"${service}"`)
+        assert.include(spans, `"name":"process ${locations}"`)
+      }).pipe(Effect.scoped),
+    90_000
+  )
+})

@@ -9,11 +9,19 @@ export * as Postgres from "./Postgres.ts"
 /**
  * @since 0.1.0
  */
+export * as PostgresAppliedConfigs from "./PostgresAppliedConfigs.ts"
+/**
+ * @since 0.1.0
+ */
 export * as PostgresConfigStore from "./PostgresConfigStore.ts"
 /**
  * @since 0.1.0
  */
 export * as PostgresMetricsSink from "./PostgresMetricsSink.ts"
+/**
+ * @since 0.1.0
+ */
+export * as PostgresRejoinTurns from "./PostgresRejoinTurns.ts"
 /**
  * @since 0.1.0
  */

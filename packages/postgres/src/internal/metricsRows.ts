@@ -2,18 +2,16 @@
  * Measurements as rows of JSON, for `jsonb_to_recordset`. Pure.
  */
 import type { LagSample, ProcessingMetrics } from "@weft/pipeline/MetricsSink"
-
-/** PostgreSQL stores neither U+0000 nor half of a surrogate pair; a name that holds one must not cost the batch. */
-const text = (value: string): string => value.toWellFormed().replaceAll("\u0000", "")
+import { storable } from "./storable.ts"
 
 /** JSON has no NaN and no infinity; they become NULL. */
 const finite = (value: number): number | null => Number.isFinite(value) ? value : null
 const count = (value: number): number | null => Number.isFinite(value) ? Math.round(value) : null
 
 export const metricsRow = (metrics: ProcessingMetrics) => ({
-  service_name: text(metrics.service),
-  topic: text(metrics.topic),
-  member: text(metrics.member),
+  service_name: storable(metrics.service),
+  topic: storable(metrics.topic),
+  member: storable(metrics.member),
   at_ms: metrics.timestamp,
   interval_ms: finite(metrics.intervalMs),
   messages_processed: count(metrics.messagesProcessed) ?? 0,
@@ -31,10 +29,10 @@ export const metricsRow = (metrics: ProcessingMetrics) => ({
 })
 
 export const lagRow = (sample: LagSample) => ({
-  service_name: text(sample.service),
-  consumer_group_id: text(sample.group),
-  member: text(sample.member),
-  topic: text(sample.topic),
+  service_name: storable(sample.service),
+  consumer_group_id: storable(sample.group),
+  member: storable(sample.member),
+  topic: storable(sample.topic),
   partition: sample.partition,
   lag: String(sample.lag),
   consumer_offset: String(sample.consumerOffset),

@@ -126,10 +126,32 @@ export interface Decoded {
 }
 
 /**
+ * An answer that is decoded piece by piece, for those who may have to stop in between: compressed records take no more
+ * memory than before as long as nobody asks for them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Decoding {
+  /** The next of the batches of {@link Decoded}; `undefined` after the last one. */
+  readonly next: () => FetchedBatch | undefined
+  /** As far as it was decoded. */
+  readonly nextOffset: bigint
+  /** Known once `next` answers `undefined`. */
+  readonly stop: Stop | undefined
+  /** Nothing is left to decode. `next` may still have a batch to hand over. */
+  readonly isDone: boolean
+  /** What is left gets a buffer of its own, to be kept for a while without the rest of the answer. */
+  readonly detach: () => void
+}
+
+/**
  * @category models
  * @since 0.1.0
  */
 export interface Decoder {
   /** Never throws, whatever the bytes are, and never reads outside of them. */
   readonly decode: (response: PartitionResponse) => Decoded
+  /** The same in pieces. Several answers may be open at a time. */
+  readonly open: (response: PartitionResponse) => Decoding
 }

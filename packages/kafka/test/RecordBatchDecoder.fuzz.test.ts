@@ -8,5 +8,5 @@ describe("RecordBatchDecoder, whatever the bytes are", () => {
       assert.isAbove(ends[end] ?? 0, 20, `${end} of ${JSON.stringify(ends)}`)
     }
     assert.isAbove(records, 20_000)
-  }, 60_000)
+  }, 120_000)
 })

@@ -212,6 +212,65 @@ describe("RecordBatchDecoder", () => {
     ])
   })
 
+  it("small compressed batches are gathered, large ones are not", () => {
+    const small = [0n, 3n, 6n].map((at) => three(at, { compression: "gzip" }))
+    assert.deepStrictEqual(decode(encode([...small, marker(9n, 1n, "commit")])).batches.map(({ count }) => count), [9])
+    const large = [0n, 1n, 2n].map((at) =>
+      batch(at, [record(0, { value: Buffer.alloc(100_000, "x") })], { compression: "gzip" })
+    )
+    const { batches } = decode(encode(large))
+    assert.deepStrictEqual(batches.map(({ count, nextOffset }) => [count, nextOffset]), [[1, 1n], [1, 2n], [1, 3n]])
+    assert.deepStrictEqual(
+      plain(decode(encode([...small, three(9n)])).batches).map(({ offset, value }) => [offset, value]),
+      [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11
+      ].map((at) => [BigInt(at), `763${at % 3}`])
+    )
+  })
+
+  it("in pieces, a batch is decompressed when it is asked for", () => {
+    let decompressed = 0
+    const decoder = RecordBatchDecoder.make({
+      isolationLevel: "read_committed",
+      decompressors: {
+        gzip: (bytes, maxBytes) => {
+          decompressed++
+          return RecordBatchDecoder.nodeDecompressors.gzip!(bytes, maxBytes)
+        }
+      }
+    })
+    const mine = { producerId: 9n, isTransactional: true, compression: "gzip" } as const
+    const large = (at: bigint, over: object = {}) =>
+      batch(at, [record(0, { value: Buffer.alloc(100_000, "x") })], { compression: "gzip", ...over })
+    const decoding = decoder.open({
+      topic: "orders",
+      partition: 7,
+      fetchOffset: 0n,
+      highWatermark: 9n,
+      // The first transaction was aborted, the second was not, however late it is decoded.
+      abortedTransactions: [{ producerId: 9n, firstOffset: 0n }],
+      records: encode([large(0n, mine), marker(1n, 9n, "abort"), large(2n), large(3n, mine), large(4n)])
+    })
+    const seen = []
+    for (let next = decoding.next(); next !== undefined; next = decoding.next()) {
+      seen.push([next.offset(0), next.nextOffset, decoding.nextOffset, decompressed, decoding.isDone])
+      decoding.detach()
+    }
+    assert.deepStrictEqual(seen, [[2n, 3n, 3n, 1, false], [3n, 4n, 4n, 2, false], [4n, 5n, 5n, 3, true]])
+    assert.strictEqual(decoding.stop, undefined)
+  })
+
   it("each record of a merged batch has the times of its own", () => {
     const { batches } = decode(encode([1n, 2n, 3n, 4n, 5n].map((at) => three(at * 10n, { baseTimestamp: at }))))
     assert.strictEqual(batches.length, 1)

@@ -53,6 +53,9 @@ export class BatchHead {
   get compression(): number {
     return this.attributes & 7
   }
+  get isCompressed(): boolean {
+    return this.compression !== 0
+  }
   get isLogAppendTime(): boolean {
     return (this.attributes & 8) !== 0
   }

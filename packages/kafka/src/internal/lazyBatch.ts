@@ -33,6 +33,8 @@ export class LazyBatch implements FetchedBatch {
     readonly highWatermark: bigint
     readonly leaderEpoch: number | undefined
     readonly buffer: Buffer
+    /** What is kept in memory for it. */
+    readonly heldBytes: number
     /** `stride` numbers for each record. */
     readonly numbers: Int32Array
     readonly baseOffset: bigint
@@ -51,7 +53,7 @@ export class LazyBatch implements FetchedBatch {
     this.type = options.timestampType
     this.bases = options.bases
     this.count = options.numbers.length / stride
-    this.byteLength = this.count === 0 ? 0 : batchOverhead + this.buffer.length + this.numbers.byteLength
+    this.byteLength = this.count === 0 ? 0 : batchOverhead + options.heldBytes + this.numbers.byteLength
   }
 
   offset(index: number): bigint {

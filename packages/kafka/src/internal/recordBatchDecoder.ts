@@ -2,14 +2,14 @@
 import * as Result from "effect/Result"
 import type { FetchedBatch } from "../FetchedBatch.ts"
 import { CorruptRecordBatchError, UnsupportedRecordBatchError } from "../KafkaError.ts"
-import type { Decoded, Decoder, Decompressors, Options, PartitionResponse, Stop } from "../RecordBatch.ts"
+import type { Decoded, Decoder, Decoding, Decompressors, Options, PartitionResponse, Stop } from "../RecordBatch.ts"
 import { AbortedTransactions } from "./abortedTransactions.ts"
 import { BatchHead, lengthFrom, magicEnd, smallestLength } from "./batchHead.ts"
 import { compressionTypes, nodeDecompressors } from "./compression.ts"
 import { controlType } from "./controlRecord.ts"
 import { crc32c } from "./crc32c.ts"
 import { RecordWalk } from "./recordWalk.ts"
-import { Run, type RunStart } from "./run.ts"
+import { copyOf, type Extent, Run } from "./run.ts"
 
 const defaultMaxDecompressedBytes = 256 * 1024 * 1024
 
@@ -33,66 +33,96 @@ export class RecordBatchDecoder implements Decoder {
     this.maxDecompressedBytes = options.maxDecompressedBytes ?? defaultMaxDecompressedBytes
   }
 
+  open(response: PartitionResponse): Decoding {
+    return new AnswerDecoding(this, response)
+  }
+
   decode(response: PartitionResponse): Decoded {
-    return new Decoding(this, response).toEnd()
+    const decoding = this.open(response)
+    const batches: Array<FetchedBatch> = []
+    for (let batch = decoding.next(); batch !== undefined; batch = decoding.next()) batches.push(batch)
+    return { batches, nextOffset: decoding.nextOffset, stop: decoding.stop }
   }
 }
+
+const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
 const nodeBuffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** One answer on its way through the decoder. */
-class Decoding {
+/** One answer on its way through the decoder. Between two calls of `next` nothing of it is in the decoder's work space. */
+class AnswerDecoding implements Decoding {
   private readonly decoder: RecordBatchDecoder
   private readonly response: PartitionResponse
-  private readonly bytes: Buffer
-  private readonly view: DataView
   private readonly aborted: AbortedTransactions | undefined
-  private readonly batches: Array<FetchedBatch> = []
+  private bytes: Buffer
+  private view: DataView
+  /** Where the next batch begins. */
+  private at = 0
   /** The batches that become the next `FetchedBatch`. */
   private run: Run | undefined = undefined
-  private nextOffset: bigint
+  private handedOut: bigint
+  private stopped: Stop | undefined = undefined
+  /** Bytes of the answer before those that are still here. */
+  private skipped = 0
+  nextOffset: bigint
 
   constructor(decoder: RecordBatchDecoder, response: PartitionResponse) {
     this.decoder = decoder
     this.response = response
-    const bytes = this.bytes = nodeBuffer(response.records)
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.nextOffset = response.fetchOffset
+    this.bytes = nodeBuffer(response.records)
+    this.view = viewOf(this.bytes)
+    this.nextOffset = this.handedOut = response.fetchOffset
     const { abortedTransactions = [] } = response
     this.aborted = decoder.readsCommitted && abortedTransactions.length > 0
       ? new AbortedTransactions(abortedTransactions)
       : undefined
   }
 
-  toEnd(): Decoded {
-    const { bytes } = this
-    let stop: Stop | undefined
-    let at = 0
-    while (stop === undefined && at < bytes.length) {
-      const head = new BatchHead(this.view, at)
-      stop = this.cannotBegin(head)
-      if (stop !== undefined) break
-      stop = this.take(head)
-      at = head.end
+  next(): FetchedBatch | undefined {
+    while (this.stopped === undefined && this.at < this.bytes.length) {
+      const head = new BatchHead(this.view, this.at)
+      this.stopped = this.cannotBegin(head)
+      if (this.stopped !== undefined) break
+      if (this.run?.takes(head) === false && !head.isControl) break
+      this.stopped = this.take(head)
+      if (this.stopped === undefined) this.at = head.end
     }
-    this.endRun()
-    const { nextOffset } = this
-    const isStuck = nextOffset === this.response.fetchOffset
-    if (!isStuck && this.batches.length === 0) this.batches.push(Run.empty(this.response, nextOffset))
+    const { response, run } = this
+    this.run = undefined
+    if (run?.isEmpty !== false && this.nextOffset === this.handedOut) return undefined
+    this.handedOut = this.nextOffset
+    return run?.isEmpty === false
+      ? run.toBatch(response, this.nextOffset, this.decoder.walk.take())
+      : Run.empty(response, this.nextOffset)
+  }
+
+  get stop(): Stop | undefined {
     // What was cut off after something else comes with the next fetch.
-    return { batches: this.batches, nextOffset, stop: stop?._tag === "Incomplete" && !isStuck ? undefined : stop }
+    const isNews = this.stopped?._tag !== "Incomplete" || this.nextOffset === this.response.fetchOffset
+    return isNews ? this.stopped : undefined
+  }
+
+  get isDone(): boolean {
+    return this.stopped !== undefined || this.at >= this.bytes.length
+  }
+
+  detach(): void {
+    this.bytes = copyOf(this.bytes.subarray(this.at))
+    this.view = viewOf(this.bytes)
+    this.skipped += this.at
+    this.at = 0
   }
 
   /** `undefined`: it is a batch of version 2, and all of it is there. */
   private cannotBegin(head: BatchHead): Stop | undefined {
     const left = this.bytes.length - head.at
-    if (left < magicEnd) return { _tag: "Incomplete", bytes: head.at + lengthFrom + smallestLength }
+    if (left < magicEnd) return { _tag: "Incomplete", bytes: this.skipped + head.at + lengthFrom + smallestLength }
     const { length, magic } = head
-    if (magic === 0 || magic === 1) return { _tag: "MessageSet", magic, start: head.at }
+    if (magic === 0 || magic === 1) return { _tag: "MessageSet", magic, start: this.skipped + head.at }
     if (magic !== 2) return this.corrupt(`its magic byte is ${magic}`)
     if (length < smallestLength) return this.corrupt(`it has a length of ${length} bytes`)
-    return left < lengthFrom + length ? { _tag: "Incomplete", bytes: head.end } : undefined
+    return left < lengthFrom + length ? { _tag: "Incomplete", bytes: this.skipped + head.end } : undefined
   }
 
   private take(head: BatchHead): Stop | undefined {
@@ -131,56 +161,42 @@ class Decoding {
     // Compaction leaves a batch without records where it has to remember the producer.
     if (lastOffset < this.nextOffset || count === 0) return undefined
     if (count < 0) return this.corrupt(`it has ${count} records`)
-    if (head.compression === 0) return this.note(head, this.bytes, head.recordsAt, head.end)
+    const records: Extent = { bytes: this.bytes, start: head.recordsAt, end: head.end }
+    return head.isCompressed ? this.decompress(head, records) : this.note(head, records)
+  }
+
+  private decompress(head: BatchHead, { bytes, end, start }: Extent): Stop | undefined {
     const type = compressionTypes[head.compression]
     const decompress = type === undefined ? undefined : this.decoder.decompressors[type]
     if (decompress === undefined) return this.unsupported(type ?? `compression type ${head.compression}`)
     const { maxDecompressedBytes } = this.decoder
     const decompressed = Result.try({
-      try: () => decompress(this.bytes.subarray(head.recordsAt, head.end), maxDecompressedBytes),
+      try: () => decompress(bytes.subarray(start, end), maxDecompressedBytes),
       catch: (cause) => cause instanceof Error ? cause.message : String(cause)
     })
     if (Result.isFailure(decompressed)) return this.corrupt(`${type} cannot be decompressed: ${decompressed.failure}`)
-    const bytes = nodeBuffer(decompressed.success)
-    return this.note(head, bytes, 0, bytes.length)
+    const records = nodeBuffer(decompressed.success)
+    return this.note(head, { bytes: records, start: 0, end: records.length })
   }
 
-  private note(head: BatchHead, bytes: Buffer, start: number, end: number): Stop | undefined {
-    const { baseOffset, count, lastOffsetDelta } = head
-    const runStart: RunStart = {
-      bytes,
-      start,
-      baseOffset,
-      leaderEpoch: head.leaderEpoch,
-      isLogAppendTime: head.isLogAppendTime
-    }
-    if (this.run?.takes(runStart, lastOffsetDelta) !== true) {
-      this.endRun()
-      this.run = new Run(runStart)
-    }
-    const { run } = this
+  private note(head: BatchHead, records: Extent): Stop | undefined {
+    const run = this.run ??= new Run(head)
+    const { bytes, end, start } = run.place(records)
     const { walk } = this.decoder
     const from = walk.count
     const wrong = walk.note({
       bytes,
       start,
       end,
-      count,
-      origin: run.start,
-      fromDelta: Number(this.nextOffset - baseOffset),
-      lastDelta: lastOffsetDelta,
-      shift: Number(baseOffset - run.baseOffset)
+      count: head.count,
+      origin: run.origin,
+      fromDelta: Number(this.nextOffset - head.baseOffset),
+      lastDelta: head.lastOffsetDelta,
+      shift: Number(head.baseOffset - run.baseOffset)
     })
     if (wrong !== undefined) return this.corrupt(wrong)
     run.add(from, head.timestamp, end)
     return undefined
-  }
-
-  private endRun(): void {
-    const { run } = this
-    this.run = undefined
-    if (run?.hasRecords !== true) return
-    this.batches.push(run.toBatch(this.response, this.nextOffset, this.decoder.walk.take()))
   }
 
   private corrupt(reason: string): Stop {

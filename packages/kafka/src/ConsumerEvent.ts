@@ -66,6 +66,8 @@ export type ConsumerEvent = Data.TaggedEnum<{
   SettingAdapted: { readonly transport: string; readonly warning: SettingWarning }
   /** Settings changed while running. */
   Reconfigured: { readonly changes: ReadonlyArray<string>; readonly rejoin: boolean }
+  /** This member has rejoined with new settings. */
+  SettingsAccepted: { readonly memberId: string | undefined }
   /** The group did not accept new settings; those before them hold again. */
   SettingsRefused: { readonly error: KafkaError }
 }>
@@ -154,6 +156,7 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
     level: "Info",
     message: `settings changed${e.rejoin ? ", rejoining" : ""}: ${e.changes.join("; ")}`
   }),
+  SettingsAccepted: (): Line => ({ level: "Info", message: "rejoined with the new settings" }),
   SettingsRefused: (e): Line => ({
     level: "Error",
     message: `the new settings were refused, going back to those before: ${e.error.message}`

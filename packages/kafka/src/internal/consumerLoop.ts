@@ -45,6 +45,7 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
   const turn = yield* makeTurn(options.rejoinTurn)
   while (true) {
     options.rejoin.closeUnsafe()
+    const inTurn = turn.isHeld()
     const outcome = yield* Effect.result(Effect.scoped(
       membership(
         state,
@@ -53,8 +54,13 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
         turn,
         Effect.suspend(() => {
           joined = true
-          state.settingsBeforeRejoin = undefined
-          return turn.end
+          // Not where newer settings are waiting for the next rejoin already.
+          if (state.settingsBeforeRejoin !== undefined && !options.rejoin.isOpen()) {
+            state.settingsBeforeRejoin = undefined
+            state.publish(ConsumerEvent.SettingsAccepted({ memberId: state.memberId }))
+          }
+          // A rebalance of the others must not end the turn that this member still waits for.
+          return inTurn ? turn.end : Effect.void
         })
       )
     ))
@@ -86,6 +92,7 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
 })
 
 interface Turn {
+  readonly isHeld: () => boolean
   readonly take: Effect.Effect<void>
   readonly end: Effect.Effect<void>
 }
@@ -93,9 +100,11 @@ interface Turn {
 const makeTurn = Effect.fnUntraced(
   function*(wait: Effect.Effect<void, never, Scope.Scope>): Effect.fn.Return<Turn, never, Scope.Scope> {
     let taken: Scope.Closeable | undefined
+    let held = false
     const end = Effect.suspend(() => {
       const scope = taken
       taken = undefined
+      held = false
       return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
     })
     const take = Effect.uninterruptibleMask((restore) =>
@@ -103,10 +112,11 @@ const makeTurn = Effect.fnUntraced(
         yield* end
         const scope = taken = yield* Scope.make()
         yield* restore(Scope.provide(wait, scope))
+        held = true
       })
     )
     yield* Effect.addFinalizer(() => end)
-    return { take, end }
+    return { take, end, isHeld: () => held }
   }
 )
 

@@ -11,7 +11,7 @@ import { makeCoordinator } from "./coordinator.ts"
 import { joinedMembership, type Membership } from "./membership.ts"
 import { fetchCommitted, listOffsets } from "./offsets.ts"
 import { makePump, type Pump } from "./pump.ts"
-import type { ConsumerPlan } from "./settingsMap.ts"
+import { type ConsumerPlan, fetchPlan, refittable } from "./settingsMap.ts"
 
 export const makeConsumer = Effect.fnUntraced(function*(options: {
   readonly connection: ConnectionOptions
@@ -58,6 +58,11 @@ export const makeConsumer = Effect.fnUntraced(function*(options: {
 
   return {
     warnings: plan.warnings,
+    applySettings: (settings) => {
+      // The isolation level needs a rejoin: what is settled under one is not what the other would have handed out.
+      pump.refit({ ...fetchPlan(settings), isolationLevel: plan.fetch.isolationLevel })
+      return refittable
+    },
     run: Effect.andThen(connect, Effect.raceFirst(pump.run, membership.run)),
     start: pump.start,
     pause: pump.pause,

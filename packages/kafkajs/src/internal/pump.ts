@@ -19,6 +19,8 @@ import { fromFetch } from "./messagesBatch.ts"
 import type { ClientPlan, FetchPlan } from "./settingsMap.ts"
 
 export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resume"> {
+  /** Sizes and waits of the next fetches. */
+  readonly refit: (plan: FetchPlan) => void
   /** These and no others from now on. `keep` is asked which go on at once, after the change. */
   readonly assign: (
     partitions: ReadonlyArray<TopicPartition>,
@@ -64,7 +66,8 @@ export const makePump = (options: {
   /** Without an answer for so long, it is given up. */
   readonly patienceMs: number
 }): Pump => {
-  const { client, clock, cluster, handler, patienceMs, plan } = options
+  const { client, clock, cluster, handler, patienceMs } = options
+  let plan = options.plan
   const state = new FetchState()
   const wake = Latch.makeUnsafe(false)
   const wakeUp = () => {
@@ -250,6 +253,9 @@ export const makePump = (options: {
     },
     hold: () => state.hold(),
     clear: () => state.clear(),
+    refit: (next) => {
+      plan = next
+    },
     run
   }
 }

@@ -133,16 +133,26 @@ export const consumerPlan = (
         ? "sticky"
         : settings.partitionAssignmentStrategy
     },
-    fetch: {
-      minBytes: settings.fetchMinBytes,
-      maxWaitMs: settings.fetchMaxWaitMs,
-      maxBytes: settings.fetchMaxBytes,
-      partitionMaxBytes: settings.maxPartitionFetchBytes,
-      isolationLevel: settings.isolationLevel === "read_committed" ? 1 : 0
-    },
+    fetch: fetchPlan(settings),
     warnings
   })
 }
+
+export const fetchPlan = (settings: ConsumerSettings): FetchPlan => ({
+  minBytes: settings.fetchMinBytes,
+  maxWaitMs: settings.fetchMaxWaitMs,
+  maxBytes: settings.fetchMaxBytes,
+  partitionMaxBytes: settings.maxPartitionFetchBytes,
+  isolationLevel: settings.isolationLevel === "read_committed" ? 1 : 0
+})
+
+/** What a running consumer takes over with its next fetch. */
+export const refittable: ReadonlySet<keyof ConsumerSettings> = new Set([
+  "fetchMinBytes",
+  "fetchMaxWaitMs",
+  "fetchMaxBytes",
+  "maxPartitionFetchBytes"
+])
 
 export const producerPlan = (
   settings: ProducerSettings,

@@ -1,7 +1,6 @@
 /** Puts a pipeline together and takes it apart in the right order. */
 import { ConfigStore } from "@weft/config/ConfigStore"
 import { toConsumerSettings } from "@weft/config/ConsumerConfig"
-import * as ReloadPlan from "@weft/config/ReloadPlan"
 import { type Resolved, summary } from "@weft/config/Resolution"
 import * as Consumer from "@weft/kafka/Consumer"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
@@ -26,11 +25,13 @@ import type { Definition } from "../PipelineOptions.ts"
 import type { RunningPipeline } from "../RunningPipeline.ts"
 import { runBatch } from "./batchRun.ts"
 import * as DeadLetters from "./deadLetters.ts"
+import { brokerLimits } from "./brokerLimits.ts"
 import { feed } from "./feeder.ts"
 import { Hub } from "./hub.ts"
 import * as Measure from "./measure.ts"
 import { runRecords } from "./recordRun.ts"
 import * as Recovery from "./recovery.ts"
+import * as Reload from "./reload.ts"
 import * as Spans from "./spans.ts"
 import { type Run, worker } from "./workers.ts"
 
@@ -64,7 +65,8 @@ export const start = Effect.fnUntraced(function*<R>(
   const definition = given as Definition<unknown>
   const { profile, service } = definition
   const store = yield* ConfigStore
-  const first = yield* store.load(service, { profile })
+  const source = { profile, broker: yield* brokerLimits }
+  const first = yield* store.load(service, source)
   let applied = first
   let health = Health.initial
   const group = () => hub.settings.groupId
@@ -96,7 +98,15 @@ export const start = Effect.fnUntraced(function*<R>(
     const startWorker = yield* workersRuntime<R>()
     hub.startWorker = () => void startWorker(worker(hub, run) as Effect.Effect<void, never, R>)
     const startFeeder = yield* FiberSet.makeRuntime<never>()
-    const consumer = yield* Consumer.make({ subscription, settings: hub.settings })
+    // Told apart from others of the service, also before it has joined and after it has joined again.
+    const member = `${hub.settings.clientId}-${
+      (yield* Random.nextIntBetween(0, 0xffffff)).toString(16).padStart(6, "0")
+    }`
+    const consumer = yield* Consumer.make({
+      subscription,
+      settings: hub.settings,
+      rejoinTurn: yield* Reload.makeRejoinTurn({ group, member })
+    })
     const monitor = LagMonitor.make({ service, group, consumer })
     const measuring = yield* Measure.make({
       hub,
@@ -120,24 +130,18 @@ export const start = Effect.fnUntraced(function*<R>(
         })),
       (error) => Deferred.fail(fatal, error)
     ))
-    yield* Effect.forkScoped(
-      store.changes(service, { profile }).pipe(
-        Stream.runForEach((resolved) =>
-          Effect.suspend(() => {
-            const plan = ReloadPlan.make(applied, resolved)
-            // What needs a start of the process stays as it was.
-            applied = { ...resolved, config: ReloadPlan.step(plan, "rejoin") }
-            if (ReloadPlan.isEmpty(plan)) return Effect.void
-            const settings = settingsOf(definition, applied)
-            hub.apply(settings)
-            return Effect.andThen(
-              Effect.logInfo(`configuration changed: ${ReloadPlan.render(plan)}`),
-              consumer.reconfigure(settings)
-            )
-          })
-        )
-      )
-    )
+    yield* Reload.follow({
+      service,
+      member,
+      first,
+      changes: store.changes(service, source),
+      consumer,
+      settingsOf: (resolved) => settingsOf(definition, resolved),
+      apply: (resolved, settings) => {
+        applied = resolved
+        hub.apply(settings)
+      }
+    })
     yield* Effect.forkScoped(Effect.catchCause(Deferred.await(fatal), (cause) =>
       Effect.sync(() => {
         health = Health.failed(health, cause)

@@ -40,6 +40,7 @@ type WithoutRequest<T> = T extends { readonly request: number } ? Omit<T, "reque
 export type Ask = WithoutRequest<Model.Input>
 
 export interface Coordinator {
+  readonly limits: Model.Limits
   readonly groups: () => ReadonlyArray<Model.Group>
   readonly group: (groupId: string) => Model.Group | undefined
   readonly brokerOf: (groupId: string) => number
@@ -121,6 +122,7 @@ export const make = (options: CoordinatorOptions, timers: Timers): Coordinator =
   }
 
   return {
+    limits: options.limits,
     groups: () => [...entries.values()].map((e) => e.group),
     group: (groupId) => entries.get(groupId)?.group,
     brokerOf: (groupId) => entries.get(groupId)?.broker ?? hash(groupId) % options.brokers,

@@ -60,7 +60,16 @@ export const make = Effect.fnUntraced(function*(world: World.World) {
     }))
   })
 
+  const own = (name: string, value: number): ConfigEntry => ({
+    name,
+    value: String(value),
+    isDefault: false,
+    isSensitive: false,
+    readOnly: true
+  })
   const brokerConfigs: ReadonlyArray<ConfigEntry> = [
+    own("group.min.session.timeout.ms", coordinator.limits.minSessionTimeoutMs),
+    own("group.max.session.timeout.ms", coordinator.limits.maxSessionTimeoutMs),
     { name: "auto.create.topics.enable", value: "false", isDefault: false, isSensitive: false, readOnly: true },
     { name: "offset.metadata.max.bytes", value: "4096", isDefault: true, isSensitive: false, readOnly: true }
   ]

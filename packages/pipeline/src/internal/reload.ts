@@ -1,0 +1,91 @@
+/** A pipeline follows its configuration: in place, or by a rejoin in turn with the other members. */
+import * as AppliedConfigs from "@weft/config/AppliedConfigs"
+import * as ReloadPlan from "@weft/config/ReloadPlan"
+import * as RejoinTurns from "@weft/config/RejoinTurns"
+import type { Resolved } from "@weft/config/Resolution"
+import type { Consumer } from "@weft/kafka/Consumer"
+import type { ConsumerSettings } from "@weft/kafka/ConsumerSettings"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+
+/**
+ * Waits for the group's turn and has it until the scope closes. Without a `RejoinTurns` there is nobody to wait for.
+ */
+export const makeRejoinTurn = (turn: {
+  readonly group: () => string
+  readonly member: string
+}): Effect.Effect<Effect.Effect<void, never, Scope.Scope>> =>
+  Effect.map(
+    Effect.serviceOption(RejoinTurns.RejoinTurns),
+    Option.match({
+      onNone: () => Effect.void,
+      onSome: ({ withTurn }) =>
+        Effect.gen(function*() {
+          const began = yield* Latch.make(false)
+          const held = Effect.andThen(began.open, Effect.never)
+          yield* Effect.forkScoped(withTurn({ group: turn.group(), member: turn.member }, held))
+          yield* began.await
+        })
+    })
+  )
+
+/** Applies each configuration that comes, by its plan. Where the group refuses one, the one before holds again. */
+export const follow = Effect.fnUntraced(function*(options: {
+  readonly service: string
+  readonly member: string
+  readonly first: Resolved
+  readonly changes: Stream.Stream<Resolved>
+  readonly consumer: Consumer["Service"]
+  readonly settingsOf: (resolved: Resolved) => ConsumerSettings
+  readonly apply: (resolved: Resolved, settings: ConsumerSettings) => void
+}) {
+  const { changes, consumer, first, member, service, settingsOf } = options
+  const applied = yield* Effect.serviceOption(AppliedConfigs.AppliedConfigs)
+  let current = first
+  let accepted = first
+
+  const report = Effect.suspend(() =>
+    Option.match(applied, {
+      onNone: () => Effect.void,
+      onSome: ({ report }) => report({ service, member, group: settingsOf(current).groupId, resolved: current })
+    })
+  )
+  const use = (resolved: Resolved): ConsumerSettings => {
+    current = resolved
+    const settings = settingsOf(resolved)
+    options.apply(resolved, settings)
+    return settings
+  }
+
+  yield* report
+  yield* Effect.addFinalizer(() =>
+    Option.match(applied, { onNone: () => Effect.void, onSome: ({ leave }) => leave({ service, member }) })
+  )
+  yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) => {
+    switch (event._tag) {
+      case "SettingsAccepted":
+        accepted = current
+        return report
+      case "SettingsRefused":
+        use(accepted)
+        return report
+      default:
+        return Effect.void
+    }
+  }))
+  yield* Effect.forkScoped(Stream.runForEach(changes, (resolved) =>
+    Effect.gen(function*() {
+      const plan = ReloadPlan.make(current, resolved)
+      // What needs a start of the process stays as it was.
+      const next = { ...resolved, config: ReloadPlan.step(plan, "rejoin") }
+      const mustRejoin = ReloadPlan.changesOf(plan, "rejoin").length > 0
+      if (!mustRejoin && accepted === current) accepted = next
+      const settings = use(next)
+      if (!ReloadPlan.isEmpty(plan)) yield* Effect.logInfo(`configuration changed: ${ReloadPlan.render(plan)}`)
+      yield* consumer.reconfigure(settings)
+      if (!mustRejoin) yield* report
+    })))
+})

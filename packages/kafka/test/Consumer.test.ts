@@ -586,7 +586,7 @@ describe("Consumer", () => {
       })))
 
   it.effect("settings that the group refuses fall back to those before; nothing is lost or repeated", () =>
-    withCluster({ records: 200 }, (cluster) =>
+    withCluster({ records: 200 }, () =>
       Effect.gen(function*() {
         const consumer = yield* member({ maxPollRecords: 5 })
         const events = yield* collectEvents(consumer)

@@ -4,12 +4,13 @@
  *
  * @since 0.1.0
  */
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as ConfigIssue from "./ConfigIssue.ts"
 import type * as ConfigRow from "./ConfigRow.ts"
 import * as ConsumerConfig from "./ConsumerConfig.ts"
 import type * as Environment from "./Environment.ts"
+import * as ReloadPlan from "./ReloadPlan.ts"
 import * as Resolution from "./Resolution.ts"
 import * as Setting from "./Setting.ts"
 import type * as WorkloadProfile from "./WorkloadProfile.ts"
@@ -161,3 +162,20 @@ export const resolveAgain = (
     }
   })
 }
+
+/**
+ * What another row would do to the member that runs with `applied`; none where what it stored is no configuration.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const planFor = (
+  applied: AppliedConfig,
+  service: string,
+  row: ConfigRow.RowResult
+): Option.Option<ReloadPlan.ReloadPlan> =>
+  Option.map(toConfig(applied), (config) => {
+    const plan = ReloadPlan.make({ config, issues: [] }, resolveAgain(applied, service, row))
+    const known = new Set(applied.issues)
+    return { ...plan, refused: plan.refused.filter((issue) => !known.has(ConfigIssue.message(issue))) }
+  })

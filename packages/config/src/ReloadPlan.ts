@@ -42,12 +42,15 @@ export interface ReloadPlan {
 const isRefused = (issue: ConfigIssue.ConfigIssue): issue is ConfigIssue.Refused => "setting" in issue
 
 /**
- * The plan that leads from one configuration to another.
+ * The plan that leads from one configuration to another. What the old one has refused as well is not told again.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (old: Resolution.Resolved, next: Resolution.Resolved): ReloadPlan => {
+export const make = (
+  old: Pick<Resolution.Resolved, "config" | "issues">,
+  next: Resolution.Resolved
+): ReloadPlan => {
   const known = new Set(old.issues.map(ConfigIssue.identity))
   return {
     service: next.service,

@@ -49,6 +49,18 @@ describe("AppliedConfig", () => {
     assert.deepInclude(next.provenance.sessionTimeoutMs.refused, { raw: 90000 })
   })
 
+  it("tells what another row would do to the member, and only what it refuses anew", () => {
+    const applied = roundTrip(AppliedConfig.fromResolved(resolved))
+    const plan = AppliedConfig.planFor(applied, "svc", {
+      _tag: "Row",
+      columns: { max_poll_records: 9999, session_timeout_ms: 120000, fetch_min_bytes: 3, fetch_max_wait_ms: 0 }
+    })
+    assert.match(
+      ReloadPlan.render(Option.getOrThrow(plan)),
+      /^refused: fetch_max_wait_ms 0 is less than 1 .+: 500 \(default\) is used$/
+    )
+  })
+
   it("what an older or newer version has stored is no configuration, and no defect", () => {
     const applied = AppliedConfig.fromResolved(resolved)
     const { max_poll_records, ...fewer } = applied.settings

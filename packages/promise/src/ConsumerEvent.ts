@@ -78,6 +78,8 @@ export interface ConsumerEvents {
   /** Settings changed while running. */
   readonly reconfigured: { readonly changes: ReadonlyArray<string>; readonly rejoin: boolean }
   /** The group did not accept new settings; those before them hold again. */
+  /** The group took the new settings. */
+  readonly settingsAccepted: { readonly memberId: string | undefined }
   readonly settingsRefused: { readonly error: WeftError }
 }
 

@@ -23,6 +23,7 @@ const types: { readonly [T in Tag]: Uncapitalize<T> & ConsumerEventType } = {
   Crashed: "crashed",
   SettingAdapted: "settingAdapted",
   Reconfigured: "reconfigured",
+  SettingsAccepted: "settingsAccepted",
   SettingsRefused: "settingsRefused"
 }
 

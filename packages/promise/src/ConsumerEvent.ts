@@ -77,9 +77,9 @@ export interface ConsumerEvents {
   }
   /** Settings changed while running. */
   readonly reconfigured: { readonly changes: ReadonlyArray<string>; readonly rejoin: boolean }
-  /** The group did not accept new settings; those before them hold again. */
-  /** The group took the new settings. */
+  /** This member has rejoined with new settings. */
   readonly settingsAccepted: { readonly memberId: string | undefined }
+  /** The group did not accept new settings; those before them hold again. */
   readonly settingsRefused: { readonly error: WeftError }
 }
 

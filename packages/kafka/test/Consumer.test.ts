@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import { MemoryCluster } from "@weft/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -12,63 +11,23 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as TestClock from "effect/testing/TestClock"
-import * as Codec from "../src/Codec.ts"
 import * as Consumer from "../src/Consumer.ts"
-import type { ConsumerEvent } from "../src/ConsumerEvent.ts"
 import * as ConsumerSettings from "../src/ConsumerSettings.ts"
 import { OffsetBatch } from "../src/Offset.ts"
 import * as Subscription from "../src/Subscription.ts"
 import { make as topicPartition } from "../src/TopicPartition.ts"
-
-const codecs = { key: Codec.string, value: Codec.string }
-
-const settings = (overrides: Partial<ConsumerSettings.ConsumerSettings> = {}) =>
-  ConsumerSettings.make({ groupId: "group", heartbeatIntervalMs: 3_000, fetchMaxWaitMs: 100, ...overrides })
-
-const numbered = (count: number, partitions: number) =>
-  Array.from({ length: count }, (_, i) => ({ partition: i % partitions, key: `k${i % 7}`, value: String(i) }))
-
-const valueOf = <V>(record: Consumer.CommittableRecord<unknown, V>): V =>
-  record.value._tag === "Success" ? record.value.success as V : assert.fail("not decoded")
-
-/** A cluster of its own for each test, with a topic of records. */
-const withCluster = <A, E, R>(
-  options: { readonly partitions?: number; readonly records?: number },
-  test: (cluster: MemoryCluster.MemoryCluster["Service"]) => Effect.Effect<A, E, R>
-) =>
-  Effect.gen(function*() {
-    const cluster = yield* MemoryCluster.MemoryCluster
-    const partitions = options.partitions ?? 1
-    yield* cluster.createTopic("in", { partitions })
-    yield* cluster.append("in", numbered(options.records ?? 0, partitions))
-    return yield* test(cluster)
-  }).pipe(Effect.provide(MemoryCluster.layer), Effect.scoped)
-
-const committedOf = (cluster: MemoryCluster.MemoryCluster["Service"], group = "group") =>
-  Effect.map(
-    cluster.committed(group),
-    (offsets) => Object.fromEntries(offsets.map(({ offset, partition }) => [partition, Number(offset)]))
-  )
-
-/** Moves the clock in small steps, so that what happens in between happens in its order. */
-const advance = (ms: number, step = 50) =>
-  Effect.gen(function*() {
-    for (let at = 0; at < ms; at += step) yield* TestClock.adjust(step)
-  })
-
-const untilDone = <A, E>(fiber: Fiber.Fiber<A, E>, ms = 120_000) =>
-  Effect.gen(function*() {
-    for (let at = 0; at < ms; at += 50) {
-      if (fiber.pollUnsafe() !== undefined) break
-      yield* TestClock.adjust(50)
-    }
-    const exit = fiber.pollUnsafe()
-    if (exit === undefined) return assert.fail("it did not end")
-    return yield* exit
-  })
-
-const member = (overrides: Partial<ConsumerSettings.ConsumerSettings> = {}, subscription = Subscription.topics("in")) =>
-  Consumer.make({ subscription, settings: settings(overrides) })
+import {
+  advance,
+  codecs,
+  collectEvents,
+  committedOf,
+  member,
+  numbered,
+  settings,
+  untilDone,
+  valueOf,
+  withCluster
+} from "./fixtures.ts"
 
 describe("Consumer", () => {
   it.effect("1 at least once: hands out every record, in order per partition, and commits nothing by itself", () =>
@@ -694,11 +653,3 @@ describe("Consumer", () => {
         assert.isTrue((yield* Ref.get(events)).some((event) => event._tag === "Reconfigured" && event.rejoin))
       })))
 })
-
-const collectEvents = (consumer: Consumer.Consumer["Service"]) =>
-  Effect.gen(function*() {
-    const events = yield* Ref.make<ReadonlyArray<ConsumerEvent>>([])
-    yield* Effect.forkChild(Stream.runForEach(consumer.events, (event) => Ref.update(events, (all) => [...all, event])))
-    yield* Effect.yieldNow
-    return events
-  })

@@ -117,7 +117,7 @@ export class AssignedPartition implements BatchOwner {
       const run = this.settledBeyond.length === 0 ? unsettledRun : this.nextRun()
       const { batch, from, to } = this.queue.take(run.settled > 0 ? run.settled : Math.min(max, run.length))!
       const span = this.tracker.add(batch, from, to)
-      if (run.settled > 0 || to === from) this.settled(this.tracker.settleAll(span))
+      if (run.settled > 0 || to === from) this.settled(this.tracker.settleAll(span), 0)
       this.recordsTaken += to - from
       this.owner.onTaken(this)
       if (run.settled > 0 || to === from) continue
@@ -201,9 +201,10 @@ export class AssignedPartition implements BatchOwner {
     return encode(watermark, ranges).metadata
   }
 
-  private settled(records: number): void {
+  /** `begun`: how many of them were in flight. What is passed over never was. */
+  private settled(records: number, begun = records): void {
     this.changes++
-    this.inFlight = Math.max(0, this.inFlight - records)
+    this.inFlight = Math.max(0, this.inFlight - begun)
     this.recordsSettled += records
     this.owner.onSettled(this, records)
   }

@@ -31,8 +31,8 @@ export interface BacklogFlags {
   readonly seconds: number
 }
 
-export const usage = `npm run chaos -- [--minutes 1] [--seed S] [--planned] [--members 3] [--rate 900] [--nodes 3]
-                 [--partitions 12] [--order partition|key|none] [--work 0-5] [--fail none|poison|flaky:0.01]
+export const usage = `npm run chaos -- [--minutes 1] [--seed S] [--planned] [--members 3] [--rate 850] [--nodes 3]
+                 [--partitions 24] [--order partition|key|none] [--work 0-5] [--fail none|poison|flaky:0.01]
 npm run chaos -- --backlog [--records 1000000] [--bytes 500] [--partitions 64] [--work 50] [--minutes 1]`
 
 export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags => {
@@ -43,7 +43,7 @@ export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags =>
       seed: { type: "string" },
       planned: { type: "boolean", default: false },
       members: { type: "string", default: "3" },
-      rate: { type: "string", default: "900" },
+      rate: { type: "string", default: "850" },
       nodes: { type: "string", default: "3" },
       partitions: { type: "string" },
       order: { type: "string" },
@@ -77,7 +77,7 @@ export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags =>
     members: wholeNumber("--members", values.members, 1, 20),
     rate: wholeNumber("--rate", values.rate, 1, 100_000),
     nodes: wholeNumber("--nodes", values.nodes, 1, 9),
-    partitions: wholeNumber("--partitions", values.partitions ?? "12", 1, 200),
+    partitions: wholeNumber("--partitions", values.partitions ?? "24", 1, 200),
     order,
     workMs: values.work,
     fail: values.fail

@@ -114,21 +114,9 @@ export class Ledger {
     return this.partitions.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0)
   }
 
-  relayedOf(partition: number): number {
-    return this.partitions[partition]!.seen.size
-  }
-
   /** Offsets from `start` to below `end` that did not come out; the first few. */
   missing(partition: number, start: number, end: number): ReadonlyArray<number> {
     return this.partitions[partition]!.seen.missing(start, end)
-  }
-
-  /** Acknowledged offsets that did not come out; the first few of each partition. */
-  lost(): ReadonlyArray<{ readonly partition: number; readonly offsets: ReadonlyArray<number> }> {
-    return this.partitions.flatMap(({ acknowledged, seen }, partition) => {
-      const offsets = seen.missing(0, acknowledged.highest + 1, 1_000).filter((offset) => acknowledged.has(offset))
-      return offsets.length > 0 ? [{ partition, offsets: offsets.slice(0, 10) }] : []
-    })
   }
 
   /** The highest acknowledged offset plus one. */

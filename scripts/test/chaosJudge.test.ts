@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest"
 import { Blame, type Happened, uncommittedMs } from "../chaos/blame.ts"
 import { Checkpoints } from "../chaos/checkpoints.ts"
 import { Ledger, type Repeat, type Written } from "../chaos/ledger.ts"
+import { Progress } from "../chaos/progress.ts"
+import { verdict } from "../chaos/verdict.ts"
 import { encode } from "../../packages/kafka/src/internal/offsetMetadata.ts"
 
 const startedAt = 1_000_000
@@ -37,16 +39,26 @@ describe("the ledger", () => {
       ledger.acknowledge(0, offset, offset)
       write(offset)
     }
-    expect({ violations, repeats, lost: ledger.lost() }).toEqual({ violations: [], repeats: [], lost: [] })
-    expect(ledger.missing(0, 0, 5_000)).toEqual([])
+    expect({ violations, repeats }).toEqual({ violations: [], repeats: [] })
+    expect(verdict(ledger, new Blame(ledger), [5_000, 0])).toEqual([])
   })
 
-  it("sees what was acknowledged and did not come out", () => {
+  it("sees what did not come out", () => {
     const { ledger, write } = setUp()
-    for (const offset of [0, 1, 2, 3]) ledger.acknowledge(0, offset, offset)
-    ledger.acknowledge(1, 0, 9)
     for (const offset of [0, 2, 3]) write(offset)
-    expect(ledger.lost()).toEqual([{ partition: 0, offsets: [1] }, { partition: 1, offsets: [0] }])
+    expect(verdict(ledger, new Blame(ledger), [4, 1])).toEqual([
+      "lost: partition 0 lacks 1",
+      "lost: partition 1 lacks 0"
+    ])
+  })
+
+  it("sees an input that lost what it had acknowledged", () => {
+    const { ledger, write } = setUp()
+    for (const offset of [0, 1]) ledger.acknowledge(0, offset, offset)
+    write(0)
+    expect(verdict(ledger, new Blame(ledger), [1, 0])).toEqual([
+      "the input's partition 0 ends at 1, but 2 were acknowledged"
+    ])
   })
 
   it("sees a record that comes out before an earlier one of its partition, or of its key", () => {
@@ -147,6 +159,9 @@ describe("the blame", () => {
     const kill = fault("kill", 9_999, "one")
     expect(blame.bound(kill)).toBe(uncommittedMs / 100 + 1)
     expect(blame.bound(fault("kill", 9_999, "two"))).toBe(0)
+    expect(verdict(ledger, blame, [100, 0])).toEqual([])
+    blame.add({ ...kill, repeats: 22 })
+    expect(verdict(ledger, blame, [100, 0])).toEqual(["duplicates: kill repeated 22, its bound is 21"])
   })
 })
 
@@ -189,5 +204,22 @@ describe("a checkpoint", () => {
   it("sees metadata that calls settled what is not", async () => {
     expect(await judged([{ partition: 0, offset: "3", metadata: beyond(4n, 7n) }]))
       .toEqual(["commit: partition 0, at 3, calls 4 to 7 settled, but without 4"])
+  })
+})
+
+describe("the progress", () => {
+  it("tells of a partition that has work and stands still, and of no other", () => {
+    const violations: Array<string> = []
+    const progress = new Progress((text) => violations.push(text))
+    const at = (offset: number, end: number, now: number) =>
+      progress.observe([{ partition: 0, offset, metadata: "" }], [end], now)
+    at(5, 5, 0)
+    at(5, 5, 200_000)
+    at(5, 9, 210_000)
+    at(6, 9, 290_000)
+    at(6, 9, 370_000)
+    expect(violations).toEqual([])
+    at(6, 9, 390_000)
+    expect(violations).toEqual(["stuck: partition 0 stands at 6 of 9 since 90 s"])
   })
 })

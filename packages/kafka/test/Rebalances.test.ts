@@ -3,8 +3,28 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Consumer from "../src/Consumer.ts"
 import { OffsetBatch } from "../src/Offset.ts"
+import { make as topicPartition } from "../src/TopicPartition.ts"
 import { advance, codecs, committedOf, member, untilDone, valueOf, withCluster } from "./fixtures.ts"
+
+/** Reads all with a handler that takes its time; records what begins and what ends. */
+const work = (consumer: Consumer.Consumer["Service"], takesMs: (value: string) => number) => {
+  const begun: Array<string> = []
+  const ended: Array<string> = []
+  const run = consumer.partitionedStream(codecs).pipe(
+    Stream.flatMap(([, records]) =>
+      Stream.mapEffect(records, (record) =>
+        Effect.gen(function*() {
+          begun.push(valueOf(record))
+          yield* Effect.sleep(takesMs(valueOf(record)))
+          ended.push(valueOf(record))
+          record.offset.settle()
+        })), { concurrency: "unbounded" }),
+    Stream.runDrain
+  )
+  return { begun, ended, run }
+}
 
 describe("a drain", () => {
   it.effect("waits for what is in flight also where records were passed over that an earlier owner settled", () =>
@@ -37,5 +57,19 @@ describe("a drain", () => {
         assert.deepStrictEqual(ended.sort(), ["0", "97"])
         assert.deepStrictEqual(yield* committedOf(cluster), { 0: 98 })
         yield* Scope.close(scope, Exit.void)
+      })))
+
+  it.effect("does not wait for records that a seek made worthless", () =>
+    withCluster({ records: 10 }, () =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ maxPollRecords: 1 })
+        const { run } = work(consumer, () => 1_000_000)
+        yield* Effect.forkChild(run)
+        yield* advance(1_000)
+        const shutdown = yield* Effect.forkChild(consumer.shutdown)
+        yield* advance(1_000)
+        yield* consumer.seek(topicPartition("in", 0), 5n)
+        yield* advance(1_000)
+        assert.isDefined(shutdown.pollUnsafe())
       })))
 })

@@ -98,6 +98,11 @@ export class AssignedPartition implements BatchOwner {
     return true
   }
 
+  /** Nothing more of it is to be fetched for now. */
+  get isHeldBack(): boolean {
+    return this.pausedByUser || this.pausedByBackPressure || this.halted
+  }
+
   get isReadable(): boolean {
     return this.state === "active" && !this.pausedByUser && !this.halted && !this.queue.isEmpty &&
       this.metadataBytes <= metadataHighWater

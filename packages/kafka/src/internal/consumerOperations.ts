@@ -106,12 +106,7 @@ export const seek = (
       const offset = typeof to === "bigint"
         ? to
         : (yield* transport.listOffsets([assigned.topicPartition], to))[0]!.offset
-      if (assigned.state === "ended") return
-      state.flow.forget(assigned)
-      assigned.startAt(state.nextEpoch(), offset, [])
-      transport.start([{ topic, partition, offset }])
-      if (assigned.pausedByUser || assigned.halted) transport.pause([assigned.topicPartition])
-      state.publish(ConsumerEvent.Started({ topic, partition, offset, from: "seek", settledBeyond: 0 }))
+      state.startAt(assigned, offset, "seek", [])
     }))
 
 export const snapshot = (state: ConsumerState): Effect.Effect<ReadonlyArray<PartitionSnapshot>> =>

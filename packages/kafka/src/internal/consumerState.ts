@@ -18,6 +18,7 @@ import { AssignedPartition, type PartitionOwner } from "./assignedPartition.ts"
 import { Committer } from "./committer.ts"
 import type { CommitPolicy } from "./commitSchedule.ts"
 import { FlowControl } from "./flowControl.ts"
+import type { OffsetRange } from "./offsetRanges.ts"
 
 export type Lifecycle =
   | { readonly _tag: "Open" }
@@ -106,6 +107,33 @@ export class ConsumerState implements PartitionOwner {
     this.partitions.set(topicPartition.key, partition)
     for (const listener of this.onAdded) listener(partition)
     return partition
+  }
+
+  /**
+   * Starts a partition, or starts it anew: what was in flight before belongs to nobody any more, and no drain waits for it.
+   */
+  startAt(
+    partition: AssignedPartition,
+    offset: bigint,
+    from: "committed" | "earliest" | "latest" | "seek",
+    settledBeyond: ReadonlyArray<OffsetRange>
+  ): void {
+    if (partition.state === "ended") return
+    this.flow.forget(partition)
+    partition.startAt(this.nextEpoch(), offset, settledBeyond)
+    this.fetchFrom(partition)
+    const { partition: number, topic } = partition.topicPartition
+    this.publish(
+      ConsumerEvent.Started({ topic, partition: number, offset, from, settledBeyond: settledBeyond.length })
+    )
+    this.checkIdle()
+  }
+
+  /** To a transport, a start may be the end of a pause. */
+  private fetchFrom(partition: AssignedPartition): void {
+    const { partition: number, topic } = partition.topicPartition
+    this.transport?.start([{ topic, partition: number, offset: partition.position }])
+    if (partition.isHeldBack) this.transport?.pause([partition.topicPartition])
   }
 
   admit(batch: FetchedBatch): void {

@@ -84,14 +84,9 @@ export const join = Effect.fnUntraced(function*(
     from: "committed" | "earliest" | "latest",
     settledBeyond: ReturnType<typeof decode>
   ): void => {
-    const { partition, topic } = assigned.topicPartition
     if (assigned.state === "ended" || state.transport !== transport) return
-    state.flow.forget(assigned)
-    assigned.startAt(state.nextEpoch(), offset, settledBeyond)
+    state.startAt(assigned, offset, from, settledBeyond)
     assigned.committedOffset = from === "committed" ? offset : undefined
-    transport.start([{ topic, partition, offset }])
-    if (assigned.pausedByUser) transport.pause([assigned.topicPartition])
-    state.publish(ConsumerEvent.Started({ topic, partition, offset, from, settledBeyond: settledBeyond.length }))
   }
 
   const held = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<AssignedPartition> =>
@@ -116,9 +111,7 @@ export const join = Effect.fnUntraced(function*(
       const transport = state.transport
       if (transport !== undefined) {
         if (added.length > 0) fork(startNew(transport, added))
-        const paused = kept.filter((partition) =>
-          partition.pausedByUser || partition.pausedByBackPressure || partition.halted
-        )
+        const paused = kept.filter((partition) => partition.isHeldBack)
         if (paused.length > 0) transport.pause(paused.map((partition) => partition.topicPartition))
       }
       fork(hooks.onAssigned(partitions))

@@ -1,28 +1,10 @@
 /** The command as a program of its own, as a shell starts it. */
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { spawnSync } from "node:child_process"
 import { freshDatabase } from "../../../test-support/servers.ts"
+import { run, timeout } from "./support/process.ts"
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
-const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>): Promise<Ended> =>
-  new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env["PATH"], ...env } })
-    let out = ""
-    let err = ""
-    child.stdout.setEncoding("utf8").on("data", (text: string) => out += text)
-    child.stderr.setEncoding("utf8").on("data", (text: string) => err += text)
-    child.on("close", (code) => resolve({ code, out, err }))
-  })
-
-describe("the program weft", () => {
+describe("the program weft", { timeout }, () => {
   it("migrates, and answers on standard output with 0", async () => {
     const env = { DATABASE_URL: await freshDatabase() }
     const before = await run(["config", "list"], env)
@@ -61,5 +43,24 @@ describe("the program weft", () => {
     const kafka = await run(["topics", "list"], { KAFKA_BROKERS: "127.0.0.1:1" })
     assert.deepStrictEqual([kafka.code, kafka.out], [4, ""])
     assert.include(kafka.err, "KAFKA_BROKERS")
+  })
+
+  it("gives completions that a shell accepts", async () => {
+    const { out } = await run(["--completions", "bash"], {})
+    const { status, stderr, stdout } = spawnSync("bash", ["--norc", "-c", `${out}\ncomplete -p weft`], {
+      encoding: "utf8"
+    })
+    assert.deepStrictEqual([status, stderr], [0, ""])
+    assert.include(stdout, "weft")
+  })
+
+  it("stays silent when nobody reads on", () => {
+    const { status, stderr } = spawnSync("bash", [
+      "-c",
+      `"${process.execPath}" packages/cli/src/main.ts --help | head -1`
+    ], {
+      encoding: "utf8"
+    })
+    assert.deepStrictEqual([status, stderr], [0, ""])
   })
 })

@@ -7,10 +7,11 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
+import { isRefused, issueJson } from "../issues.ts"
 import { type Paint, safe } from "../paint.ts"
 import { knownService, resolved, serviceNames, withServices } from "../services.ts"
 import { settingOf } from "../settingNames.ts"
-import { count, table } from "../table.ts"
+import { table } from "../table.ts"
 
 export const serviceArgument = Argument.String("service").pipe(
   Argument.withDescription("The service's name, as its row and its consumers have it")
@@ -20,9 +21,6 @@ const settingsArgument = Argument.String("setting").pipe(
   Argument.withDescription("Only these settings, such as max_poll_records"),
   Argument.variadic()
 )
-
-const isRefused = (issue: ConfigIssue.ConfigIssue): issue is ConfigIssue.Refused =>
-  issue._tag === "BadValue" || issue._tag === "OutOfBounds" || issue._tag === "Contradiction"
 
 const chosen = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
   if (names.length === 0) return Setting.keys
@@ -34,8 +32,6 @@ const chosen = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
 
 const sourceColour = (source: string): keyof Paint | undefined =>
   source === "default" ? "dim" : source === "row" ? "green" : "cyan"
-
-const issueJson = (issue: ConfigIssue.ConfigIssue) => ({ kind: issue._tag, message: ConfigIssue.message(issue) })
 
 // get
 
@@ -180,37 +176,3 @@ export const profiles = Command.make("profiles", {}, () => answer(Effect.sync(pr
   Command.withDescription("List the workload profiles: the values that stand between a row and the defaults"),
   Command.withExamples([{ command: "weft config profiles" }])
 )
-
-/** What was refused of one configuration, for `validate`. */
-export const verdictOf = (found: Resolved) => ({
-  service: found.service,
-  refused: found.issues.filter(isRefused).map((issue) => ({
-    setting: Setting.settings[issue.setting].sql,
-    raw: issue.raw,
-    reason: ConfigIssue.message(issue)
-  })),
-  unknownColumns: found.issues.flatMap((issue) => issue._tag === "UnknownColumn" ? [issue.column] : [])
-})
-
-export type Verdict = ReturnType<typeof verdictOf>
-
-export const verdictAnswer = (verdicts: ReadonlyArray<Verdict>): Answer => {
-  const bad = verdicts.filter(({ refused, unknownColumns }) => refused.length + unknownColumns.length > 0)
-  return {
-    json: { valid: bad.length === 0, services: verdicts },
-    text: (paint) =>
-      [
-        ...bad.map(({ refused, service, unknownColumns }) =>
-          [
-            paint.bold(safe(service)),
-            ...refused.map(({ reason }) => `  ${paint.yellow("!")} ${reason}`),
-            ...unknownColumns.map((column) => `  ${paint.yellow("!")} ${safe(column)} is no setting and has no effect`)
-          ].join("\n")
-        ),
-        bad.length === 0
-          ? `${count(verdicts.length, "configuration")}, all valid`
-          : `${bad.length} of ${count(verdicts.length, "configuration")} would not apply in full`
-      ].join("\n"),
-    ...bad.length === 0 ? {} : { exit: "Findings" }
-  }
-}

@@ -68,6 +68,8 @@ export const join = Effect.fnUntraced(function*(
     const beginnings = yield* transport.listOffsets(names, "earliest")
     const ends = yield* transport.listOffsets(names, "latest")
     for (const assigned of partitions) {
+      // A seek, or another reset, came before the answer.
+      if (position === undefined ? assigned.state !== "starting" : assigned.position !== position) continue
       const { partition, topic } = assigned.topicPartition
       const beginning = offsetOf(beginnings, assigned.topicPartition)
       const end = offsetOf(ends, assigned.topicPartition)

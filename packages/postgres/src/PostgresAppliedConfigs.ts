@@ -13,9 +13,9 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import { bounded } from "./internal/bounded.ts"
+import { readMembers } from "./internal/memberRows.ts"
 import { detailOf } from "./internal/sqlFault.ts"
 import { storable, storableJson } from "./internal/storable.ts"
 
@@ -42,24 +42,6 @@ interface Row {
   readonly applied_at_ms: number
   readonly has_left: boolean
 }
-
-interface Stored {
-  readonly service: string
-  readonly member: string
-  readonly group: string
-  readonly configuration: unknown
-  readonly appliedAt: number
-  readonly lastSeen: number
-}
-
-const decode = Schema.decodeUnknownOption(AppliedConfig.AppliedConfig)
-
-const readable = ({ configuration, ...member }: Stored): ReadonlyArray<AppliedConfigs.AppliedMember> =>
-  Option.match(decode(configuration), {
-    // Of a version that stores something else; it is a member all the same.
-    onNone: () => [{ ...member, applied: { profile: "", profileSource: "", settings: {}, issues: [] } }],
-    onSome: (applied) => [{ ...member, applied }]
-  })
 
 const failed = (error: SqlError) =>
   new AppliedConfigs.AppliedConfigsError({ cause: error, message: `the members cannot be read: ${detailOf(error)}` })
@@ -185,15 +167,7 @@ export const layerWith = (
             news.openUnsafe()
           }),
         list: (service) =>
-          sql<Stored>`
-            SELECT
-              service_name AS service, member, consumer_group_id AS "group", configuration,
-              (extract(epoch FROM applied_at) * 1000)::double precision AS "appliedAt",
-              (extract(epoch FROM last_seen) * 1000)::double precision AS "lastSeen"
-            FROM consumer_applied_configs
-            WHERE left_at IS NULL AND ${service === undefined ? sql`TRUE` : sql`service_name = ${storable(service)}`}
-            ORDER BY service_name, member
-          `.pipe(
+          readMembers(sql, service).pipe(
             Effect.mapError(failed),
             bounded(queryTimeout),
             Effect.flatMap(Option.match({
@@ -204,7 +178,7 @@ export const layerWith = (
                     message: "the members cannot be read: the database does not answer"
                   })
                 ),
-              onSome: (rows) => Effect.succeed(rows.flatMap(readable))
+              onSome: (found) => Effect.succeed(found)
             }))
           )
       })

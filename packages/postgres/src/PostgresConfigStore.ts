@@ -20,6 +20,7 @@ import * as Stream from "effect/Stream"
 import { bounded } from "./internal/bounded.ts"
 import { databaseName } from "./internal/databaseUrl.ts"
 import { listen } from "./internal/listen.ts"
+import * as ReadConfig from "./internal/readConfig.ts"
 import { isMissingTable, noRow } from "./internal/sqlFault.ts"
 
 /**
@@ -51,81 +52,22 @@ interface Subscriber {
   readonly signals: Queue.Queue<void>
 }
 
-/** No row can be called that: the database has no place for it, or would make it another name. */
-const isUnstorable = (text: string) => text.includes("\u0000") || !text.isWellFormed()
-
-const noRowFor = (reason: ConfigIssue.NoRow, found: Omit<Found, "columns"> = {}): ConfigRow.RowResult => ({
-  _tag: "NoRow",
-  reason,
-  ...found
-})
-
-interface Found {
-  readonly columns: ConfigRow.Columns | null
-  readonly revision?: number | undefined
-  readonly table?: ConfigRow.ProfileTable | undefined
-}
-
-interface Answer {
-  readonly columns: ConfigRow.Columns | null
-  readonly revision: number | null
-  readonly rule: { readonly pattern: string; readonly profile: string } | null
-  readonly profiles: { readonly [name: string]: ConfigRow.Columns } | null
-}
-
-const foundIn = ({ columns, profiles, revision, rule }: Answer): Found => ({
-  columns,
-  ...(revision !== null && { revision }),
-  table: { rule: rule ?? undefined, profiles: profiles ?? undefined }
-})
-
-/**
- * All that a configuration is made of, in one statement. As JSON, a row can be read whatever columns it has and whatever
- * their types; nor does a cached plan break when a column is added.
- */
-const readAll = (client: PgClient.PgClient, service: string, profile: string) =>
-  client<Answer>`
-    WITH config AS MATERIALIZED (
-      SELECT to_jsonb(row) AS columns FROM pipeline_consumer_configs AS row WHERE row.service_name = ${service}
-    ), rule AS MATERIALIZED (
-      SELECT pattern, profile FROM consumer_profile_rules WHERE ${service} LIKE pattern
-      ORDER BY priority DESC, length(pattern) DESC, pattern LIMIT 1
-    )
-    SELECT
-      (SELECT columns FROM config) AS columns,
-      (SELECT to_jsonb(rule) FROM rule) AS rule,
-      (
-        SELECT jsonb_object_agg(row.name, to_jsonb(row)) FROM consumer_workload_profiles AS row
-        WHERE row.name IN (
-          SELECT columns->>'workload_profile' FROM config UNION ALL SELECT profile FROM rule
-          UNION ALL VALUES (${profile}), ('default')
-        )
-      ) AS profiles,
-      (SELECT max(revision) FROM consumer_config_history WHERE service_name = ${service}) AS revision
-  `.pipe(Effect.map(([answer]): Found => answer === undefined ? { columns: null } : foundIn(answer)))
-
-/** For a database that has the table of the settings, and none of the others yet. */
-const readRow = (client: PgClient.PgClient, service: string) =>
-  client<{ columns: ConfigRow.Columns }>`
-    SELECT to_jsonb(row) AS columns FROM pipeline_consumer_configs AS row WHERE row.service_name = ${service}
-  `.pipe(Effect.map(([row]): Found => ({ columns: row?.columns ?? null })))
+const noRowFor = (reason: ConfigIssue.NoRow): ConfigRow.RowResult => ({ _tag: "NoRow", reason })
 
 const makeRead = (client: PgClient.PgClient, queryTimeout: Duration.Input) => {
   const timeoutMs = Duration.toMillis(Duration.fromInputUnsafe(queryTimeout))
   const read = (service: string, profile: string) =>
-    readAll(client, service, profile).pipe(
-      Effect.catchIf(isMissingTable, () => readRow(client, service)),
-      Effect.map(({ columns, ...found }): ConfigRow.RowResult =>
-        columns === null ? noRowFor({ _tag: "MissingRow", service }, found) : { _tag: "Row", columns, ...found }
-      ),
+    ReadConfig.readAll(client, service, [profile]).pipe(
+      Effect.catchIf(isMissingTable, () => ReadConfig.readRow(client, service)),
+      Effect.map((found) => ReadConfig.toRow(service, found)),
       Effect.catch((error) => Effect.succeed(noRowFor(noRow(service, error, timeoutMs)))),
       bounded(queryTimeout),
       Effect.map(Option.getOrElse(() => noRowFor({ _tag: "DatabaseTimeout", service, timeoutMs })))
     )
   return (service: string, profile = "default"): Effect.Effect<ConfigRow.RowResult> =>
-    isUnstorable(service)
+    ReadConfig.isUnstorable(service)
       ? Effect.succeed(noRowFor({ _tag: "MissingRow", service }))
-      : read(service, isUnstorable(profile) ? "default" : profile)
+      : read(service, ReadConfig.isUnstorable(profile) ? "default" : profile)
 }
 
 /** After a signal, others wait this long and are one: a burst of changes is read once and once more at its end. */

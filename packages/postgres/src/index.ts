@@ -1,6 +1,18 @@
 /**
  * @since 0.1.0
  */
+export * as ConfigChange from "./ConfigChange.ts"
+/**
+ * @since 0.1.0
+ */
+export * as ConfigHistory from "./ConfigHistory.ts"
+/**
+ * @since 0.1.0
+ */
+export * as ConfigWriter from "./ConfigWriter.ts"
+/**
+ * @since 0.1.0
+ */
 export * as LagHistory from "./LagHistory.ts"
 /**
  * @since 0.1.0

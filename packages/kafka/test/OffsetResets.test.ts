@@ -1,11 +1,48 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FaultPlan } from "@weft/testing"
 import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { make as topicPartition } from "../src/TopicPartition.ts"
-import { advance, codecs, member, valueOf, withCluster } from "./fixtures.ts"
+import { advance, codecs, collectEvents, committedOf, member, valueOf, withCluster } from "./fixtures.ts"
 
 describe("an offset reset", () => {
+  it.effect("does not drop what was fetched before retention overtook the fetching", () =>
+    withCluster({ records: 100 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* member({
+          maxPollRecords: 1,
+          maxPartitionFetchBytes: 300,
+          queueMaxRecords: 20,
+          drainTimeoutMs: 0
+        })
+        const events = yield* collectEvents(consumer)
+        const seen: Array<string> = []
+        yield* consumer.stream(codecs).pipe(
+          Stream.runForEach((record) =>
+            Effect.andThen(
+              Effect.sleep(100),
+              Effect.sync(() => {
+                assert.isTrue(record.offset.settle())
+                seen.push(valueOf(record))
+              })
+            )
+          ),
+          Effect.forkChild
+        )
+        yield* advance(300)
+        const { position } = (yield* consumer.snapshot)[0]!
+        assert.isAbove(Number(position), seen.length + 3)
+        yield* cluster.deleteRecords("in", 0, 60n)
+        yield* advance(20_000)
+        const reset = (yield* Ref.get(events)).findLast((event) => event._tag === "OffsetReset")
+        assert.deepInclude(reset, { beginning: 60n, end: 100n, policy: "earliest" })
+        const fetched = Array.from({ length: Number(position) }, (_, i) => String(i))
+        const rest = Array.from({ length: 40 }, (_, i) => String(60 + i))
+        assert.deepStrictEqual(seen, [...fetched, ...rest])
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 100 })
+      })))
+
   it.effect("that is still looked up does not undo a seek made meanwhile", () =>
     withCluster({ records: 10 }, (cluster) =>
       Effect.gen(function*() {

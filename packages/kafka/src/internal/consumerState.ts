@@ -8,7 +8,7 @@ import * as PubSub from "effect/PubSub"
 import type * as Cause from "effect/Cause"
 import { type ConsumerSettings, queueLimits } from "../ConsumerSettings.ts"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
-import type { FetchedBatch } from "../FetchedBatch.ts"
+import { type FetchedBatch, fromRecords } from "../FetchedBatch.ts"
 import type { FetchStrategy } from "../FetchStrategy.ts"
 import type { KafkaError } from "../KafkaError.ts"
 import type { CommittableBatch } from "../Offset.ts"
@@ -127,6 +127,19 @@ export class ConsumerState implements PartitionOwner {
       ConsumerEvent.Started({ topic, partition: number, offset, from, settledBeyond: settledBeyond.length })
     )
     this.checkIdle()
+  }
+
+  /**
+   * The log has lost what comes next: fetching goes on at a later offset. What was fetched before stays, and the group's
+   * offset moves over the gap once it is settled.
+   */
+  passOver(partition: AssignedPartition, offset: bigint, from: "earliest" | "latest"): void {
+    if (partition.state === "ended") return
+    const { partition: number, topic } = partition.topicPartition
+    const highWatermark = partition.highWatermark ?? offset
+    this.admit(fromRecords({ topic, partition: number, records: [], nextOffset: offset, highWatermark }))
+    this.fetchFrom(partition)
+    this.publish(ConsumerEvent.Started({ topic, partition: number, offset, from, settledBeyond: 0 }))
   }
 
   /** To a transport, a start may be the end of a pause. */

@@ -75,7 +75,9 @@ export const join = Effect.fnUntraced(function*(
       const end = offsetOf(ends, assigned.topicPartition)
       state.publish(ConsumerEvent.OffsetReset({ topic, partition, committed: position, beginning, end, policy }))
       if (policy === "none") return yield* new NoOffsetError({ topic, partition, committed: position, beginning, end })
-      startAt(transport, assigned, policy === "earliest" ? beginning : end, policy, [])
+      const offset = policy === "earliest" ? beginning : end
+      if (position !== undefined && offset >= position) state.passOver(assigned, offset, policy)
+      else startAt(transport, assigned, offset, policy, [])
     }
   })
 

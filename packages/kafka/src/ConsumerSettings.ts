@@ -13,7 +13,8 @@ export type AssignmentStrategy = "range" | "roundrobin" | "sticky" | "cooperativ
 
 /**
  * What to do where the group has no usable offset for a partition: start at the log's beginning, at its end, or fail
- * with a `NoOffsetError`.
+ * with a `NoOffsetError`. The end is committed before the partition is read, so that whoever takes it over in between
+ * begins there, too, and not at a later end.
  *
  * @category models
  * @since 0.1.0

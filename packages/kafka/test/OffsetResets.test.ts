@@ -1,10 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FaultPlan } from "@weft/testing"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { make as topicPartition } from "../src/TopicPartition.ts"
-import { advance, codecs, collectEvents, committedOf, member, valueOf, withCluster } from "./fixtures.ts"
+import {
+  advance,
+  codecs,
+  collectEvents,
+  committedOf,
+  member,
+  numbered,
+  untilDone,
+  valueOf,
+  withCluster
+} from "./fixtures.ts"
 
 describe("an offset reset", () => {
   it.effect("does not drop what was fetched before retention overtook the fetching", () =>
@@ -63,5 +75,20 @@ describe("an offset reset", () => {
         yield* consumer.seek(topicPartition("in", 0), 7n)
         yield* advance(10_000)
         assert.deepStrictEqual(seen, ["7", "8", "9"])
+      })))
+
+  it.effect("latest: what comes after the start is not passed over where the member dies before its first commit", () =>
+    withCluster({ records: 10 }, (cluster) =>
+      Effect.gen(function*() {
+        const first = yield* Scope.make()
+        yield* Scope.provide(member({ autoOffsetReset: "latest" }), first)
+        yield* advance(2_000)
+        yield* cluster.append("in", numbered(3, 1))
+        yield* advance(2_000)
+        const closing = yield* Effect.forkChild(Scope.close(first, Exit.void))
+        yield* untilDone(closing, 10_000)
+        const second = yield* member({ autoOffsetReset: "latest" })
+        const fiber = yield* Effect.forkChild(second.stream(codecs).pipe(Stream.take(3), Stream.runCollect))
+        assert.deepStrictEqual((yield* untilDone(fiber)).map(valueOf), ["0", "1", "2"])
       })))
 })

@@ -69,6 +69,12 @@ export class AssignedPartition implements BatchOwner {
     this.owner = owner
   }
 
+  /** It is decided where a partition starts that the group has no offset of: a commit made before it does says so. */
+  willStartAt(offset: bigint): void {
+    this.tracker = new OffsetTracker(offset)
+    this.changes++
+  }
+
   /** Starts, or starts anew after a seek: what was in flight before belongs to an epoch that ended. */
   startAt(epoch: number, offset: bigint, settledBeyond: ReadonlyArray<OffsetRange>): void {
     if (this.state === "ended") return

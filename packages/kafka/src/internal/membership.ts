@@ -67,6 +67,7 @@ export const join = Effect.fnUntraced(function*(
     const names = partitions.map((partition) => partition.topicPartition)
     const beginnings = yield* transport.listOffsets(names, "earliest")
     const ends = yield* transport.listOffsets(names, "latest")
+    const starts: Array<readonly [AssignedPartition, bigint]> = []
     for (const assigned of partitions) {
       // A seek, or another reset, came before the answer.
       if (position === undefined ? assigned.state !== "starting" : assigned.position !== position) continue
@@ -77,9 +78,21 @@ export const join = Effect.fnUntraced(function*(
       if (policy === "none") return yield* new NoOffsetError({ topic, partition, committed: position, beginning, end })
       const offset = policy === "earliest" ? beginning : end
       if (position !== undefined && offset >= position) state.passOver(assigned, offset, policy)
-      else startAt(transport, assigned, offset, policy, [])
+      else starts.push([assigned, offset])
+    }
+    // Else whoever takes the partition over before its first commit would begin at a later end, and pass records over.
+    if (policy === "latest" && position === undefined) yield* commitStarts(starts)
+    for (const [assigned, offset] of starts) {
+      if (position === undefined && assigned.state !== "starting") continue
+      startAt(transport, assigned, offset, policy === "latest" ? policy : "earliest", [])
     }
   })
+
+  /** Tells the group where partitions will start. */
+  const commitStarts = (starts: ReadonlyArray<readonly [AssignedPartition, bigint]>) => {
+    for (const [assigned, offset] of starts) assigned.willStartAt(offset)
+    return starts.length === 0 ? Effect.void : Effect.ignore(state.committer.flush)
+  }
 
   const startAt = (
     transport: TransportConsumer,
@@ -90,7 +103,7 @@ export const join = Effect.fnUntraced(function*(
   ): void => {
     if (assigned.state === "ended" || state.transport !== transport) return
     state.startAt(assigned, offset, from, settledBeyond)
-    assigned.committedOffset = from === "committed" ? offset : undefined
+    if (from === "committed") assigned.committedOffset = offset
   }
 
   const held = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<AssignedPartition> =>

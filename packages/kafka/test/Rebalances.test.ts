@@ -72,4 +72,24 @@ describe("a drain", () => {
         yield* advance(1_000)
         assert.isDefined(shutdown.pollUnsafe())
       })))
+
+  it.effect("at the end begins nothing any more, whatever assignment still comes", () =>
+    withCluster({ partitions: 4, records: 400 }, () =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ maxPollRecords: 1, maxPollIntervalMs: 60_000, drainTimeoutMs: 20_000 })
+        const { begun, run } = work(consumer, (value) => Number(value) === 3 ? 1_000_000 : 100)
+        yield* Effect.forkChild(run)
+        yield* advance(500)
+        // The other one's join starts a drain, which the third record outlasts.
+        const scope = yield* Scope.make()
+        yield* Scope.provide(member({ clientId: "other", maxPollIntervalMs: 60_000 }), scope)
+        yield* advance(15_000)
+        const shutdown = yield* Effect.forkChild(consumer.shutdown)
+        yield* advance(1_000)
+        const before = begun.length
+        yield* advance(60_000)
+        assert.isDefined(shutdown.pollUnsafe())
+        assert.strictEqual(begun.length, before)
+        yield* Scope.close(scope, Exit.void)
+      })))
 })

@@ -138,6 +138,7 @@ const membership = Effect.fnUntraced(function*(
 ) {
   const subscription = yield* resolve(state, options)
   if (subscription === undefined) return "stop" as const
+  state.isLeaving = false
   let lastSign: number | undefined = undefined
   const sign = () => {
     lastSign = state.clock.currentTimeMillisUnsafe()
@@ -160,6 +161,7 @@ const membership = Effect.fnUntraced(function*(
     topicsChanged(state, options, subscription)
   ])
   // Still a member: heartbeats go on and commits are accepted until the scope closes.
+  state.isLeaving = true
   const held = [...state.partitions.values()]
   yield* drain(state, held)
   state.end(held)

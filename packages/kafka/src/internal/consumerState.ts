@@ -41,6 +41,8 @@ export class ConsumerState implements PartitionOwner {
   lifecycle: Lifecycle = { _tag: "Open" }
   transport: TransportConsumer | undefined = undefined
   memberId: string | undefined = undefined
+  /** The last drain of this membership is under way: whatever the group still assigns is not begun. */
+  isLeaving = false
   /** What the group last accepted, while a rejoin with other settings is under way. */
   settingsBeforeRejoin: ConsumerSettings | undefined = undefined
   /** Streams that are being read. With none, nobody is left to settle what is in flight. */

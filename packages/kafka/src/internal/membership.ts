@@ -120,6 +120,11 @@ export const join = Effect.fnUntraced(function*(
         state.end(held(change.revoked))
         state.publish(ConsumerEvent.Revoked({ partitions: change.revoked }))
       }
+      // What is in flight may still end and be committed, in the new generation; nothing begins any more.
+      if (state.isLeaving) {
+        state.committer.onSettled(0)
+        return []
+      }
       const added = change.added.map((partition) => state.add(partition))
       state.publish(ConsumerEvent.Assigned({ memberId, generation, added: change.added, kept: change.kept }))
       for (const partition of kept) partition.undrain()

@@ -148,7 +148,9 @@ export const make = (
  *
  * **The memory formula.** Bytes in partition queues never exceed
  * `min(partitions x (queueMaxBytes + maxPartitionFetchBytes), bufferMaxBytes + brokers x fetchMaxBytes)`: the queues'
- * bound, and what the fetches already under way when it was reached may still bring. Where a single record batch is
+ * bound, and what the fetches already under way when it was reached may still bring. A partition that is paused or halted
+ * keeps what is in its queue, at most `queueMaxBytes + maxPartitionFetchBytes`, beside the second of the two: it holds up
+ * no other. Where a single record batch is
  * larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), take its size instead. A transport that hands
  * over decoded records adds 160 bytes for each. In-flight records add the batches that they belong to: at most as many as
  * are in flight.

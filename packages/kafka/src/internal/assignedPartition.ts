@@ -106,11 +106,16 @@ export class AssignedPartition implements BatchOwner {
 
   /** Nothing more of it is to be fetched for now. */
   get isHeldBack(): boolean {
-    return this.pausedByUser || this.pausedByBackPressure || this.halted
+    return this.pausedByBackPressure || this.isSetAside
+  }
+
+  /** Nothing of it is handed out until someone says so. */
+  get isSetAside(): boolean {
+    return this.pausedByUser || this.halted
   }
 
   get isReadable(): boolean {
-    return this.state === "active" && !this.pausedByUser && !this.halted && !this.queue.isEmpty &&
+    return this.state === "active" && !this.isSetAside && !this.queue.isEmpty &&
       this.metadataBytes <= metadataHighWater
   }
 

@@ -79,6 +79,7 @@ export const pause = (state: ConsumerState, partitions: ReadonlyArray<TopicParti
       if (assigned === undefined || assigned.pausedByUser) continue
       assigned.pausedByUser = true
       state.transport?.pause([partition])
+      state.flow.onSetAside(assigned)
     }
   })
 
@@ -89,6 +90,7 @@ export const resume = (state: ConsumerState, partitions: ReadonlyArray<TopicPart
       if (assigned === undefined || (!assigned.pausedByUser && !assigned.halted)) continue
       assigned.pausedByUser = false
       assigned.halted = false
+      state.flow.onSetAside(assigned)
       if (!assigned.pausedByBackPressure) state.transport?.resume([partition])
       if (assigned.isReadable) assigned.wake()
     }

@@ -22,6 +22,7 @@ export class FlowControl {
   limits: QueueLimits
   /** What one resumed partition may bring at once. */
   fetchBytes: number
+  /** What waits in the queues of partitions that are not set aside. */
   totalBytes = 0
 
   constructor(actions: FlowActions, strategy: FetchStrategy, limits: QueueLimits, fetchBytes: number) {
@@ -54,6 +55,20 @@ export class FlowControl {
     if (this.waiting.size > 0) this.resumeWaiting()
   }
 
+  /**
+   * A partition was paused or halted, or goes on: what waits in its queue is not taken for now, and must not keep the
+   * others from fetching.
+   */
+  onSetAside(partition: AssignedPartition): void {
+    this.account(partition)
+    this.takeTurns()
+  }
+
+  /** From time to time: those whose turn it was may have had nothing to bring. */
+  takeTurns(): void {
+    if (this.waiting.size > 0) this.resumeWaiting()
+  }
+
   /** The queue is empty again: its records were dropped, or the partition was given up. */
   forget(partition: AssignedPartition): void {
     this.totalBytes -= this.held.get(partition) ?? 0
@@ -65,8 +80,8 @@ export class FlowControl {
   }
 
   /**
-   * What all of them bring at once is bounded by the size of a fetch. Once the queues are empty nobody would come here
-   * again, so everyone goes on: the ones chosen before may have nothing to bring.
+   * What all of them bring at once is bounded by the size of a fetch. With empty queues everyone goes on: the ones chosen
+   * before may have nothing to bring.
    */
   private resumeWaiting(): void {
     if (this.totalBytes > this.limits.totalBytes / 2) return
@@ -105,7 +120,7 @@ export class FlowControl {
   }
 
   private account(partition: AssignedPartition): void {
-    const bytes = partition.queue.bytes
+    const bytes = partition.isSetAside ? 0 : partition.queue.bytes
     this.totalBytes += bytes - (this.held.get(partition) ?? 0)
     if (bytes === 0) this.held.delete(partition)
     else this.held.set(partition, bytes)

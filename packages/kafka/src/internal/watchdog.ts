@@ -1,4 +1,4 @@
-/** Looks for partitions that make no progress, and for a client library that shows no sign of life. */
+/** Looks from time to time: for partitions that make no progress, and for a client library that shows no sign of life. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
@@ -39,8 +39,10 @@ export const watch = (
         if (stallPolicy === "halt") {
           partition.halted = true
           state.transport?.pause([partition.topicPartition])
+          state.flow.onSetAside(partition)
         }
       }
+      state.flow.takeTurns()
       const sign = lastSign()
       const silence = sign === undefined ? 0 : now - sign
       if (silence > sessionTimeoutMs + maxPollIntervalMs) {
@@ -59,4 +61,4 @@ export const watch = (
   })
 
 const isPending = (partition: AssignedPartition): boolean =>
-  partition.inFlight > 0 || (!partition.queue.isEmpty && !partition.pausedByUser && !partition.halted)
+  partition.inFlight > 0 || (!partition.queue.isEmpty && !partition.isSetAside)

@@ -103,7 +103,7 @@ describe("flowControl", () => {
           assert.isAtMost(mostBytes, totalBytes + fetchRecords * (recordBytes + 160))
         }
       ),
-      { numRuns: 300 }
+      { numRuns: 100 }
     )
   })
 })

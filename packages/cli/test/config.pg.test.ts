@@ -74,8 +74,8 @@ describe("weft config", () => {
       guide,
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* json("config list"), [
-          { service: "my-bad-service", group: "loom-bad", profile: "default", set: 3, refused: 1 },
-          { service: "my-vad-service", group: "loom-vad", profile: "default", set: 4, refused: 0 }
+          { service: "my-bad-service", group: "loom-bad", profile: "default", set: 3, refused: 1, revision: 1 },
+          { service: "my-vad-service", group: "loom-vad", profile: "default", set: 4, refused: 0, revision: 1 }
         ])
       })
     ))
@@ -120,7 +120,15 @@ describe("weft config", () => {
   it.live("without the tables it says how to get them", () =>
     Effect.gen(function*() {
       const url = yield* Effect.promise(freshDatabase)
-      for (const line of ["config list", "config get x", "config validate"]) {
+      for (
+        const line of [
+          "config list",
+          "config get x",
+          "config validate",
+          "config set x max_poll_records=1",
+          "config history x"
+        ]
+      ) {
         const { code, err } = yield* Effect.provide(weft(line), database(url))
         assert.strictEqual(code, 4, line)
         assert.include(err, "weft migrate", line)

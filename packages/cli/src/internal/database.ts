@@ -79,11 +79,3 @@ export const withDatabase = <A, R>(
     SqlError: (error) => Effect.fail(databaseFailure(error)),
     DatabaseConfigError: (error) => Effect.fail(configFailure(error))
   }))
-
-/** The same for what only asks: it answers within half a minute, or says that the database is silent. */
-export const asking = <A, R>(effect: Effect.Effect<A, SqlError | CliFailure, R>) =>
-  Effect.timeoutOrElse(withDatabase(effect), {
-    duration: "30 seconds",
-    orElse: () =>
-      Effect.fail(unavailable("the database did not answer within 30 seconds", "check that PostgreSQL is well"))
-  })

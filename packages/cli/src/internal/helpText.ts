@@ -43,8 +43,13 @@ export const commandPairs = (doc: HelpDoc): ReadonlyArray<readonly [group: strin
 
 /** `weft config <subcommand> [flags]` as people say it. */
 export const usageText = ({ usage }: HelpDoc): string =>
-  usage.replace("<subcommand>", "COMMAND").replace(/<([a-z]+)>/g, (_, name: string) => name.toUpperCase())
-    .replace(/<([a-z]+)\.\.\.>/g, (_, name: string) => `${name.toUpperCase()}...`)
+  usage.replace("<subcommand>", "COMMAND").replace(/<([^<>|]+)>/g, (_, name: string) => name.toUpperCase())
+
+const width = 100
+
+/** Breaks lines that are too long between two words. */
+const wrapped = (text: string): string =>
+  text.split("\n").map((line) => line.replace(new RegExp(`(.{1,${width}})(?: +|$)`, "g"), "$1\n").trimEnd()).join("\n")
 
 const exampleLines = (paint: Paint, { examples = [] }: HelpDoc): ReadonlyArray<string> =>
   examples.flatMap(({ command, description }) => [
@@ -55,7 +60,7 @@ const exampleLines = (paint: Paint, { examples = [] }: HelpDoc): ReadonlyArray<s
 export const helpText = (paint: Paint, doc: HelpDoc): string => {
   const section = (title: string, body: string) => body === "" ? [] : [`${paint.bold(title)}\n${body}`]
   return [
-    doc.description,
+    wrapped(doc.description),
     ...section("USAGE", `  ${paint.cyan(usageText(doc))}`),
     ...commandPairs(doc).flatMap(([group, pairs]) => section(group, list(paint, pairs))),
     ...section("ARGUMENTS", list(paint, argumentPairs(doc))),

@@ -1,53 +1,72 @@
-/** The configurations of services, for commands: read through the same store as a consumer's. */
-import * as PgClient from "@effect/sql-pg/PgClient"
+/** The configurations of services, for commands. */
+import type { AppliedConfigsError } from "@weft/config/AppliedConfigs"
 import * as ConfigIssue from "@weft/config/ConfigIssue"
-import { ConfigStore } from "@weft/config/ConfigStore"
 import type { Resolved } from "@weft/config/Resolution"
-import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
+import type { ConfigChangeError } from "@weft/postgres/ConfigChange"
+import * as ConfigHistory from "@weft/postgres/ConfigHistory"
+import * as ConfigWriter from "@weft/postgres/ConfigWriter"
+import * as PostgresAppliedConfigs from "@weft/postgres/PostgresAppliedConfigs"
 import * as Effect from "effect/Effect"
-import type { SqlError } from "effect/sql/SqlError"
+import * as Layer from "effect/Layer"
+import { SqlError } from "effect/sql/SqlError"
 import { CliFailure } from "../CliFailure.ts"
-import { asking, notMigrated } from "./database.ts"
+import type { FailureKind } from "../ExitCode.ts"
+import { databaseFailure, notMigrated, withDatabase } from "./database.ts"
 import { nearNames } from "./nearNames.ts"
 
-/** The names of all services that have a row. */
-export const serviceNames = Effect.gen(function*() {
-  const sql = yield* PgClient.PgClient
-  const rows = yield* sql<{ name: string }>`
-    SELECT service_name AS name FROM pipeline_consumer_configs ORDER BY service_name`
-  return rows.map(({ name }) => name)
-})
-
-/** What a consumer lives with, a command says: it is asked to read the configuration, not to run without one. */
-const outage = (issue: ConfigIssue.ConfigIssue): CliFailure | undefined => {
-  switch (issue._tag) {
-    case "MissingTable":
-      return notMigrated
-    case "DatabaseUnreachable":
-    case "DatabaseTimeout":
-      return new CliFailure({
-        kind: "Unavailable",
-        message: ConfigIssue.message(issue),
-        next: "check DATABASE_URL, and that PostgreSQL runs there"
-      })
-    case "QueryFailed":
-      return new CliFailure({ kind: "Failed", message: ConfigIssue.message(issue) })
-    default:
-      return undefined
-  }
+const kinds: { readonly [K in ConfigChangeError["kind"]]: FailureKind } = {
+  UnknownSetting: "Usage",
+  BadService: "NotFound",
+  Refused: "Refused",
+  BadValue: "Usage",
+  UnknownRevision: "NotFound",
+  MissingTable: "Unavailable",
+  Database: "Unavailable"
 }
+
+const next: { readonly [K in ConfigChangeError["kind"]]?: string } = {
+  Refused: "--dry-run shows what would come of it, --force writes it all the same",
+  UnknownRevision: "weft config history SERVICE shows all revisions",
+  Database: "check DATABASE_URL, and that PostgreSQL is well"
+}
+
+const changeFailure = ({ cause, issues = [], kind, message, service }: ConfigChangeError): CliFailure => {
+  if (kind === "MissingTable") return notMigrated
+  if (cause instanceof SqlError && kind === "Database") return databaseFailure(cause)
+  return new CliFailure({
+    kind: kinds[kind],
+    message: kind === "Refused" && issues.length > 0
+      ? [`nothing was written${service === undefined ? "" : ` of ${service}`}:`, ...issues.map(ConfigIssue.message)]
+        .join("\n  ")
+      : message,
+    next: next[kind]
+  })
+}
+
+const membersFailure = ({ cause, message }: AppliedConfigsError): CliFailure =>
+  cause instanceof SqlError
+    ? databaseFailure(cause)
+    : new CliFailure({ kind: "Unavailable", message, next: "check that PostgreSQL is well" })
+
+const layers = Layer.mergeAll(ConfigWriter.layer, ConfigHistory.layer, PostgresAppliedConfigs.layer)
+
+/** Runs with the configurations in the database. */
+export const withServices = <A, R>(
+  effect: Effect.Effect<A, CliFailure | ConfigChangeError | AppliedConfigsError, R>
+) =>
+  withDatabase(
+    effect.pipe(
+      Effect.catchTags({
+        ConfigChangeError: (error) => Effect.fail(changeFailure(error)),
+        AppliedConfigsError: (error) => Effect.fail(membersFailure(error))
+      }),
+      Effect.provide(layers)
+    )
+  )
 
 export const isMissing = ({ issues }: Resolved): boolean => issues.some(({ _tag }) => _tag === "MissingRow")
 
-/** The configuration of a service as its consumers resolve it, with or without a row. */
-export const resolved = Effect.fnUntraced(function*(service: string) {
-  const store = yield* ConfigStore
-  const found = yield* store.load(service)
-  const failure = found.issues.map(outage).find((one) => one !== undefined)
-  return failure === undefined ? found : yield* failure
-})
-
-export const noService = (service: string, names: ReadonlyArray<string>): CliFailure =>
+const noService = (service: string, names: ReadonlyArray<string>): CliFailure =>
   new CliFailure({
     kind: "NotFound",
     message: `no row for service "${service}": its consumers run on profile and defaults`,
@@ -55,12 +74,11 @@ export const noService = (service: string, names: ReadonlyArray<string>): CliFai
     next: "weft config list shows all services; weft config set SERVICE key=value makes a row"
   })
 
-/** The same for a service that is to have a row. */
+/** The configuration of a service that has a row. */
 export const knownService = Effect.fnUntraced(function*(service: string) {
-  const found = yield* resolved(service)
-  return isMissing(found) ? yield* noService(service, yield* serviceNames) : found
+  const writer = yield* ConfigWriter.ConfigWriter
+  const found = yield* writer.get(service)
+  return isMissing(found)
+    ? yield* noService(service, (yield* writer.list).map((one) => one.service))
+    : found
 })
-
-/** Runs with the database and the store on it. */
-export const withServices = <A, R>(effect: Effect.Effect<A, SqlError | CliFailure, R>) =>
-  asking(Effect.provide(effect, PostgresConfigStore.layer))

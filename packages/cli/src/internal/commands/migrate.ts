@@ -16,6 +16,7 @@ const kinds: { readonly [K in SqlMigrator.MigrationError["kind"]]: FailureKind }
   TransactionControl: "Failed",
   Late: "Refused",
   Changed: "Refused",
+  Schema: "Refused",
   Statement: "Failed",
   Locked: "Unavailable",
   Database: "Unavailable"
@@ -23,6 +24,7 @@ const kinds: { readonly [K in SqlMigrator.MigrationError["kind"]]: FailureKind }
 
 const next: { readonly [K in SqlMigrator.MigrationError["kind"]]?: string } = {
   Statement: "nothing was changed; mend what the database names, then run weft migrate again",
+  Schema: "nothing was changed; make the tables what the message asks for, or use another schema or database",
   Locked: "wait for the other run to end, then run weft migrate again",
   Database: "check DATABASE_URL, and that PostgreSQL runs there"
 }

@@ -61,7 +61,7 @@ COMMENT ON COLUMN consumer_profile_rules.pattern IS 'A pattern of LIKE, such as 
 COMMENT ON COLUMN consumer_profile_rules.profile IS
   'The name of a profile, of consumer_workload_profiles or built in. A profile that nobody knows is told and skipped.';
 
-ALTER TABLE pipeline_consumer_configs ADD COLUMN workload_profile text;
+ALTER TABLE pipeline_consumer_configs ADD COLUMN IF NOT EXISTS workload_profile text;
 
 COMMENT ON COLUMN pipeline_consumer_configs.workload_profile IS
   'The name of the workload profile whose values hold where the row has NULL. NULL: that of the first rule, else the program''s.';

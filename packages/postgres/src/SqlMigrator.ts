@@ -9,8 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Adoption from "./internal/adoption.ts"
 import * as Files from "./internal/migrationFiles.ts"
 import * as MigrationPlan from "./internal/migrationPlan.ts"
+import { readRelations } from "./internal/schemaSnapshot.ts"
 import { detailOf } from "./internal/sqlFault.ts"
 import { isTransactionControl, sqlSplit } from "./internal/sqlSplit.ts"
 
@@ -32,6 +34,8 @@ export type MigrationFile = MigrationPlan.MigrationFile
  * - `Changed`: the text of an applied file is not what was applied.
  * - `TransactionControl`: a file that holds BEGIN, COMMIT or the like.
  * - `Statement`: the database refused a statement of a file.
+ * - `Schema`: tables of the names of Weft's are there that are neither its own nor understood; `differences` says what
+ *   differs. They are left as they are.
  * - `Locked`: another run, or somebody else, held a lock for longer than `lockTimeout`.
  * - `Database`: the database could not be reached or asked.
  *
@@ -47,11 +51,13 @@ export class MigrationError extends Data.TaggedError("MigrationError")<{
     | "Changed"
     | "TransactionControl"
     | "Statement"
+    | "Schema"
     | "Locked"
     | "Database"
   readonly message: string
   /** The file in question, where there is one. */
   readonly file?: string | undefined
+  readonly differences?: ReadonlyArray<string> | undefined
   readonly cause?: unknown
 }> {}
 
@@ -105,6 +111,8 @@ export interface Status {
   readonly applied: ReadonlyArray<string>
   /** Names of what was applied by a newer version of the program. */
   readonly unknown: ReadonlyArray<string>
+  /** What a run would do with tables of another system that are there already, a line each. */
+  readonly adopts: ReadonlyArray<string>
 }
 
 // Two numbers that say "weft" and "migrations" among the advisory locks of a database.
@@ -141,20 +149,62 @@ const checkStatements = (file: MigrationFile, statements: ReadonlyArray<string>)
   )
 }
 
-const apply = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, file: MigrationFile) {
-  const statements = sqlSplit(file.sql)
-  yield* checkStatements(file, statements)
-  yield* Effect.forEach(statements, (statement, i) =>
+const runStatements = (
+  sql: SqlClient.SqlClient,
+  file: MigrationFile,
+  statements: ReadonlyArray<string>,
+  what: string
+) =>
+  Effect.forEach(statements, (statement, i) =>
     sql.unsafe(statement).unprepared.pipe(
       Effect.mapError((error) =>
         new MigrationError({
           kind: error.reason._tag === "LockTimeoutError" ? "Locked" : "Statement",
           file: file.name,
-          message: `${file.name}, statement ${i + 1} of ${statements.length}: ${detailOf(error)}`,
+          message: `${file.name}, ${what} ${i + 1} of ${statements.length}: ${detailOf(error)}`,
           cause: error
         })
       )
     ), { discard: true })
+
+const adoptionFiles = {
+  configs: "0038_add_consumer_configurations.sql",
+  metrics: "0041_add_consumer_metrics_tables.sql"
+}
+
+const nothing: Adoption.Adoption = { before: [], after: [], kept: [], told: [] }
+
+/** What must be done with what is there already before a file can be applied, and after it. */
+const adoptionFor = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, file: MigrationFile) {
+  const isConfigs = file.name === adoptionFiles.configs
+  if (!isConfigs && file.name !== adoptionFiles.metrics) return nothing
+  const there = yield* readRelations(sql, isConfigs ? [Adoption.configsTable] : Adoption.metricsNames)
+  if (there.length === 0) return nothing
+  const taken = yield* readRelations(sql, there.map(({ name }) => Adoption.aside(name)))
+  const decision = isConfigs
+    ? Adoption.adoptConfigs(there[0]!)
+    : Adoption.adoptMetrics(there, taken.map(({ name }) => name))
+  if (decision._tag === "Adopt") return decision.adoption
+  return yield* new MigrationError({
+    kind: "Schema",
+    file: file.name,
+    differences: decision.differences,
+    message: `${file.name} finds tables that it does not understand, and leaves them alone: `
+      + decision.differences.join("; ")
+  })
+})
+
+const creates = (tables: ReadonlyArray<string>) => (statement: string) =>
+  tables.some((table) => new RegExp(`^CREATE TABLE ${table}\\b`, "m").test(statement))
+
+const apply = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, file: MigrationFile) {
+  const statements = sqlSplit(file.sql)
+  yield* checkStatements(file, statements)
+  const { after, before, kept, told } = yield* adoptionFor(sql, file)
+  for (const line of told) yield* Effect.logInfo(`migrations: ${line}`)
+  yield* runStatements(sql, file, before, "adoption")
+  yield* runStatements(sql, file, statements.filter((statement) => !creates(kept)(statement)), "statement")
+  yield* runStatements(sql, file, after, "adoption")
   yield* sql`INSERT INTO weft_migrations ${sql.insert({ id: file.id, name: file.name, checksum: file.checksum })}`
 })
 
@@ -163,6 +213,10 @@ const apply = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, file: Migrat
  *
  * All of them are one transaction under an advisory lock: of several runs at once one applies them, the others wait and
  * find nothing to do. What was applied is kept in the table `weft_migrations` with checksums.
+ *
+ * A database that has Loom v2's own tables of configurations and metrics is adopted: its rows stay, settings that are
+ * left out are NULL from then on, and its foreign keys and checks are no longer in the way. What is not understood is left
+ * alone, and the run fails with the kind `Schema`.
  *
  * @category running
  * @since 0.1.0
@@ -212,10 +266,14 @@ export const status = Effect.fnUntraced(
     const files = yield* options.loader ?? bundled
     const applied = yield* Effect.mapError(readApplied(sql), fromSqlError)
     const { run: pending, unknown } = yield* planned(files, applied)
+    const adoptions = yield* Effect.forEach(pending, (file) => adoptionFor(sql, file)).pipe(
+      Effect.catchTag("SqlError", (error) => Effect.fail(fromSqlError(error)))
+    )
     return {
       pending: pending.map(({ name }) => name),
       applied: applied.map(({ name }) => name),
-      unknown: unknown.map(({ name }) => name)
+      unknown: unknown.map(({ name }) => name),
+      adopts: adoptions.flatMap(({ told }) => told)
     }
   }
 )

@@ -44,11 +44,11 @@ const fault = <A, R>(run: Effect.Effect<A, SqlMigrator.MigrationError, R>) =>
 describe("SqlMigrator", () => {
   it.live("applies Weft's own migrations, once", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* SqlMigrator.status(), { pending: own, applied: [], unknown: [] })
+      assert.deepStrictEqual(yield* SqlMigrator.status(), { pending: own, applied: [], unknown: [], adopts: [] })
       assert.deepStrictEqual(yield* tables, [])
       assert.deepStrictEqual(yield* SqlMigrator.run(), own)
       assert.deepStrictEqual(yield* SqlMigrator.run(), [])
-      assert.deepStrictEqual(yield* SqlMigrator.status(), { pending: [], applied: own, unknown: [] })
+      assert.deepStrictEqual(yield* SqlMigrator.status(), { pending: [], applied: own, unknown: [], adopts: [] })
     }).pipe(Effect.provide(empty)))
 
   it.live("of three runs at once, on connections of their own, one applies and two find nothing to do", () =>

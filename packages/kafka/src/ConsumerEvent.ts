@@ -40,6 +40,8 @@ export type ConsumerEvent = Data.TaggedEnum<{
   Revoked: { readonly partitions: ReadonlyArray<TopicPartition> }
   /** Partitions were lost with the membership; nothing could be committed. */
   Lost: { readonly partitions: ReadonlyArray<TopicPartition> }
+  /** This member is no longer in the group: to join again with other settings or topics, for good, or by a failure. */
+  Left: { readonly memberId: string; readonly reason: "rejoin" | "shutdown" | "failure" }
   Committed: { readonly offsets: ReadonlyArray<PartitionOffset>; readonly durationMs: number }
   /** A commit failed. Retriable ones are tried again; the others wait for the next join. */
   CommitFailed: { readonly error: KafkaError }
@@ -119,6 +121,7 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
   }),
   Revoked: (e): Line => ({ level: "Info", message: `revoked: ${names(e.partitions)}` }),
   Lost: (e): Line => ({ level: "Warn", message: `lost: ${names(e.partitions)}` }),
+  Left: (e): Line => ({ level: "Info", message: `left the group (${e.reason})` }),
   Committed: (e): Line => ({
     level: "Debug",
     message: `committed ${e.offsets.map((o) => `${o.topic}-${o.partition}@${o.offset}`).join(", ")}`

@@ -53,6 +53,8 @@ export interface ConsumerEvents {
   readonly revoked: { readonly partitions: ReadonlyArray<Partition> }
   /** Partitions were lost with the membership; nothing could be committed. */
   readonly lost: { readonly partitions: ReadonlyArray<Partition> }
+  /** This member is no longer in the group. */
+  readonly left: { readonly memberId: string; readonly reason: "rejoin" | "shutdown" | "failure" }
   readonly committed: { readonly offsets: ReadonlyArray<PartitionOffset>; readonly durationMs: number }
   readonly commitFailed: { readonly error: WeftError }
   /** Work ended after its partition was given up; it was not committed. */

@@ -65,6 +65,11 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
       )
     ))
     yield* giveUp(state, options)
+    if (state.memberId !== undefined) {
+      const reason = outcome._tag === "Failure" ? "failure" : outcome.success === "stop" ? "shutdown" : "rejoin"
+      state.publish(ConsumerEvent.Left({ memberId: state.memberId, reason }))
+      state.memberId = undefined
+    }
     if (outcome._tag === "Success") {
       if (outcome.success === "rejoin") continue
       yield* turn.end

@@ -14,6 +14,7 @@ const types: { readonly [T in Tag]: Uncapitalize<T> & ConsumerEventType } = {
   Drained: "drained",
   Revoked: "revoked",
   Lost: "lost",
+  Left: "left",
   Committed: "committed",
   CommitFailed: "commitFailed",
   Fenced: "fenced",

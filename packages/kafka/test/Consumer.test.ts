@@ -77,6 +77,38 @@ describe("Consumer", () => {
         assert.deepStrictEqual(yield* committedOf(cluster), { 0: 11 })
       })))
 
+  it.effect("2 order: metadata that a tool carried over to another offset is ignored, nothing is passed over", () =>
+    withCluster({ records: 20 }, (cluster) =>
+      Effect.gen(function*() {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const consumer = yield* member()
+          const fiber = yield* Effect.forkChild(consumer.stream(codecs).pipe(Stream.take(20), Stream.runCollect))
+          const records = yield* untilDone(fiber)
+          yield* consumer.commitBatch(OffsetBatch.from(records.slice(4, 12).map(({ offset }) => offset)))
+        }))
+        const { metadata } = (yield* cluster.commits("group")).at(-1)!
+        assert.isNotEmpty(metadata)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const tool = yield* cluster.transport.consumer({
+            subscription: { _tag: "Manual", partitions: [topicPartition("in", 0)] },
+            settings: settings(),
+            handler: {
+              onBatch: () => undefined,
+              onAssignment: () => [],
+              beforeRevoke: () => Effect.void,
+              onLost: () => undefined,
+              onOutOfRange: () => undefined,
+              onAlive: () => undefined
+            }
+          })
+          yield* tool.commit([{ topic: "in", partition: 0, offset: 2n, metadata }])
+        }))
+        const consumer = yield* member({ drainTimeoutMs: 0 })
+        const fiber = yield* Effect.forkChild(consumer.stream(codecs).pipe(Stream.take(18), Stream.runCollect))
+        const values = (yield* untilDone(fiber)).map(valueOf)
+        assert.deepStrictEqual(values, Array.from({ length: 18 }, (_, i) => String(i + 2)))
+      })))
+
   it.effect("commitWithin commits by count, by time, and at the end", () =>
     withCluster({ records: 25 }, (cluster) =>
       Effect.gen(function*() {

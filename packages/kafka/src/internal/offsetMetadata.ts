@@ -1,16 +1,20 @@
 /**
  * Offsets that are settled beyond the committed one travel in the commit's metadata, so that a restart does not repeat
- * them. The format: `weft1` + `r` (run lengths) or `b` (a bitset), whichever is shorter, + base64. Anything else in the
- * metadata is somebody else's and is left alone. (The idea is Confluent's Parallel Consumer's.)
+ * them. The format: `weft1` + `r` (run lengths) or `b` (a bitset), whichever is shorter, + base64 of a checksum over the
+ * committed offset and the rest. Anything else in the metadata is somebody else's and is left alone, and so is what was
+ * written for another offset: tools that copy a group, or move it, may keep the metadata that no longer fits. (The idea of
+ * such metadata is Confluent's Parallel Consumer's.)
  */
+import { crc32c } from "./crc32c.ts"
 import type { OffsetRange } from "./offsetRanges.ts"
 
 /** The broker's default `offset.metadata.max.bytes`. */
 export const maxBytes = 4096
 
 const prefix = "weft1"
-/** What base64 leaves of the limit once the prefix and the kind are written. */
-const maxPayload = Math.floor((maxBytes - prefix.length - 1) / 4) * 3
+const checksumBytes = 4
+/** What base64 leaves of the limit once the prefix, the kind and the checksum are written. */
+const maxPayload = Math.floor((maxBytes - prefix.length - 1) / 4) * 3 - checksumBytes
 
 /**
  * The metadata for a commit at `watermark`. What does not fit is left out from the far end: it costs repeats after a
@@ -28,14 +32,39 @@ export const encode = (
     : { kind: "r", ...runs }
   return best.bytes.length === 0
     ? { metadata: "", complete: best.complete }
-    : { metadata: `${prefix}${best.kind}${Buffer.from(best.bytes).toString("base64")}`, complete: best.complete }
+    : { metadata: `${prefix}${best.kind}${sealed(best.kind, watermark, best.bytes)}`, complete: best.complete }
 }
 
 /** What `encode` wrote, or nothing where the metadata is foreign or damaged. */
 export const decode = (watermark: bigint, metadata: string): ReadonlyArray<OffsetRange> => {
   if (!/^weft1[rb][A-Za-z0-9+/]+={0,2}$/.test(metadata)) return []
-  const bytes = Buffer.from(metadata.slice(prefix.length + 1), "base64")
-  return metadata[prefix.length] === "r" ? decodeRuns(watermark, bytes) : decodeBits(watermark, bytes)
+  const kind = metadata[prefix.length]!
+  const bytes = unsealed(kind, watermark, metadata.slice(prefix.length + 1))
+  if (bytes === undefined) return []
+  return kind === "r" ? decodeRuns(watermark, bytes) : decodeBits(watermark, bytes)
+}
+
+const checksum = (kind: string, watermark: bigint, payload: Uint8Array): number => {
+  const bytes = Buffer.alloc(9 + payload.length)
+  bytes.write(kind, "latin1")
+  bytes.writeBigInt64BE(watermark, 1)
+  bytes.set(payload, 9)
+  return crc32c(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
+}
+
+const sealed = (kind: string, watermark: bigint, payload: ArrayLike<number>): string => {
+  const bytes = Buffer.alloc(checksumBytes + payload.length)
+  bytes.set(payload, checksumBytes)
+  bytes.writeUInt32BE(checksum(kind, watermark, bytes.subarray(checksumBytes)))
+  return bytes.toString("base64")
+}
+
+/** `undefined` where it is not what was written for this offset. */
+const unsealed = (kind: string, watermark: bigint, text: string): Uint8Array | undefined => {
+  const bytes = Buffer.from(text, "base64")
+  if (bytes.length <= checksumBytes) return undefined
+  const payload = bytes.subarray(checksumBytes)
+  return bytes.readUInt32BE() === checksum(kind, watermark, payload) ? payload : undefined
 }
 
 /** Alternating lengths, as varints: unsettled, settled, unsettled, settled ... from the watermark on. */

@@ -51,4 +51,31 @@ describe("offsetMetadata", () => {
       assert.deepStrictEqual(decode(0n, text), [], text)
     }
   })
+
+  const some = rangesOver(100n, [[3, 5], [2, 40], [1, 1]])
+
+  it("holds for the offset that it was written for, and no other", () => {
+    const { metadata } = encode(100n, some)
+    assert.deepStrictEqual(decode(100n, metadata), some)
+    fc.assert(fc.property(fc.bigInt({ min: 0n, max: 2n ** 62n }), (offset) => {
+      fc.pre(offset !== 100n)
+      assert.deepStrictEqual(decode(offset, metadata), [])
+    }))
+  })
+
+  it("is ignored as a whole where a character of it was changed, or its end is missing", () => {
+    const { metadata } = encode(100n, some)
+    const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    for (let at = 0; at < metadata.length; at++) {
+      if (at > 0) assert.deepStrictEqual(decode(100n, metadata.slice(0, at)), [], metadata.slice(0, at))
+      for (const digit of digits) {
+        if (digit === metadata[at]) continue
+        const changed = metadata.slice(0, at) + digit + metadata.slice(at + 1)
+        // The last digit of base64 may carry bits that mean nothing.
+        const isSame = Buffer.from(changed.slice(6), "base64").equals(Buffer.from(metadata.slice(6), "base64")) &&
+          changed.slice(0, 6) === metadata.slice(0, 6)
+        assert.deepStrictEqual(decode(100n, changed), isSame ? some : [], changed)
+      }
+    }
+  })
 })

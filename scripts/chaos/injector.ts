@@ -122,6 +122,7 @@ export class Injector {
     const happened = this.begin("broker", `${isCrash ? "kill -9" : "stop"} broker ${node.id}`, undefined)
     await (isCrash ? node.kill() : node.stop())
     await this.wait(fault.lastsMs)
+    if (this.options.signal.aborted) return
     await node.restart()
     happened.endedAt = Date.now()
     this.options.log(`broker ${node.id} is back after ${happened.endedAt - happened.startedAt} ms`)
@@ -133,6 +134,7 @@ export class Injector {
     const happened = this.begin("postgres", `Postgres stopped for ${fault.lastsMs} ms`, undefined)
     await postgres.halt()
     await this.wait(fault.lastsMs)
+    if (this.options.signal.aborted) return
     await postgres.restart()
     happened.endedAt = Date.now()
   }

@@ -190,8 +190,8 @@ const carryOut = async (
   const doneAfter = story.seconds
   isOver = true
   await checking
-  await fleet.terminateAll()
   if (!signal.aborted) {
+    await fleet.terminateAll()
     if (isStill) onViolation("the faults are over, and the group stands still")
     if ((await checkpoints.check()) === undefined) onViolation("the last checkpoint could not be made")
     verdict(ledger, blame, ends).forEach(onViolation)

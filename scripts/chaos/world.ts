@@ -1,9 +1,12 @@
 /** The servers and the topics of a run. */
 import * as SqlMigrator from "@weft/postgres/SqlMigrator"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import { type Admin, Kafka, logLevel } from "kafkajs"
 import { startKafka } from "../servers/kafka.ts"
 import type { KafkaServer } from "../servers/kafkaServer.ts"
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts"
+import { waitUntil } from "../servers/waitUntil.ts"
 import { setRow, withDatabase } from "./configRow.ts"
 
 export interface Names {
@@ -57,22 +60,35 @@ export const startWorld = async (
     service: `${run}-relay`
   }
   const databaseUrl = await postgres.createDatabase(run.replaceAll("-", "_"))
-  await withDatabase(databaseUrl, SqlMigrator.run())
+  await withDatabase(databaseUrl, Effect.provide(SqlMigrator.run(), Logger.layer([])))
   await setRow(databaseUrl, names.service, options.row)
 
   const client = clientOf(kafka.brokers)
   const admin = client.admin()
   await admin.connect()
   started.push(() => admin.disconnect())
+  const topics = [names.input, names.output, names.deadLetters]
   await admin.createTopics({
-    waitForLeaders: true,
-    topics: [names.input, names.output, names.deadLetters].map((topic) => ({
+    // kafkajs's own wait fails where the broker that it asks has not heard of a topic yet.
+    waitForLeaders: false,
+    topics: topics.map((topic) => ({
       topic,
       // The relay keeps a partition's records together: fewer partitions in the output are as good, and cheaper.
       numPartitions: topic === names.input ? options.partitions : Math.ceil(options.partitions / 4),
       // The broker's clock says when a record was written, also for one whose member was stopped meanwhile.
       configEntries: [{ name: "message.timestamp.type", value: "LogAppendTime" }]
     }))
+  })
+  await waitUntil({
+    what: "the topics",
+    timeoutMs: 30_000,
+    isReady: async () => {
+      const found = await admin.fetchTopicMetadata({ topics })
+      return found.topics.every(({ partitions }) =>
+        partitions.every(({ isr, leader }) => leader >= 0 && isr.length >= options.nodes)
+      )
+    },
+    giveUp: () => {}
   })
   return { kafka, postgres, databaseUrl, names, client, admin, stop: () => stopAll(started) }
 }

@@ -47,7 +47,9 @@ export const startKafkaInJvm = async (
     port: ports[index]!,
     controllerPort: ports[options.nodes + index]!
   }))
-  const heap = options.nodes === 1 ? "-Xmx1g" : "-Xmx512m"
+  // Several brokers on one machine are there to fail, not to be fast for long: they are warm four times as soon with the
+  // simple compiler alone.
+  const jvm = options.nodes === 1 ? ["-Xmx1g"] : ["-Xmx512m", "-XX:TieredStopAtLevel=1"]
   const processes = new Map<number, ServerProcess>()
   const propertiesFile = (id: number) => join(folder.path, `node-${id}.properties`)
 
@@ -61,7 +63,7 @@ export const startKafkaInJvm = async (
     const server = await spawnServer({
       command: java,
       args: [
-        heap,
+        ...jvm,
         "-XX:+UseSerialGC",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",

@@ -66,15 +66,15 @@ describe("offsetMetadata", () => {
   it("is ignored as a whole where a character of it was changed, or its end is missing", () => {
     const { metadata } = encode(100n, some)
     const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    const bytesOf = (text: string) => text.slice(0, 6) + Buffer.from(text.slice(6), "base64").toString("hex")
+    const check = (changed: string) => {
+      // Padding, and the last bits of the last digit, mean nothing in base64.
+      if (bytesOf(changed) !== bytesOf(metadata)) assert.deepStrictEqual(decode(100n, changed), [], changed)
+    }
     for (let at = 0; at < metadata.length; at++) {
-      if (at > 0) assert.deepStrictEqual(decode(100n, metadata.slice(0, at)), [], metadata.slice(0, at))
+      check(metadata.slice(0, at))
       for (const digit of digits) {
-        if (digit === metadata[at]) continue
-        const changed = metadata.slice(0, at) + digit + metadata.slice(at + 1)
-        // The last digit of base64 may carry bits that mean nothing.
-        const isSame = Buffer.from(changed.slice(6), "base64").equals(Buffer.from(metadata.slice(6), "base64")) &&
-          changed.slice(0, 6) === metadata.slice(0, 6)
-        assert.deepStrictEqual(decode(100n, changed), isSame ? some : [], changed)
+        if (digit !== metadata[at]) check(metadata.slice(0, at) + digit + metadata.slice(at + 1))
       }
     }
   })

@@ -59,7 +59,7 @@ describe("configurations as a file", () => {
     const written = "# ours\nservices:\n  geo:   # a comment\n    max_poll_records: 10\n  other:\n"
     assert.deepStrictEqual(
       Result.getOrThrow(parse(written)),
-      new Map<string, object>([["geo", { max_poll_records: 10 }], ["other", {}]])
+      new Map<string, Record<string, unknown>>([["geo", { max_poll_records: 10 }], ["other", {}]])
     )
   })
 

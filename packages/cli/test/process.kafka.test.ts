@@ -4,6 +4,14 @@ import { Kafka, logLevel } from "kafkajs"
 import { brokers, freshGroup, freshTopic } from "../../../test-support/servers.ts"
 import { run, timeout } from "./support/process.ts"
 
+interface Listed {
+  readonly group: string
+  readonly state: string
+  readonly members: number
+  readonly strategy: string
+  readonly topics: ReadonlyArray<string>
+}
+
 const kafka = () => new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
 
 const env = () => ({ KAFKA_BROKERS: brokers().join(",") })
@@ -54,7 +62,7 @@ describe("weft on a real Kafka", { timeout }, () => {
     assert.include(lag.out, `${group} is 12 records behind`)
 
     const list = JSON.parse((await run(["groups", "list", "--json"], env())).out) as ReadonlyArray<
-      { readonly group: string }
+      Listed
     >
     assert.deepStrictEqual(list.find((one) => one.group === group), {
       group,

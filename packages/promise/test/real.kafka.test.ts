@@ -96,6 +96,9 @@ describe("on a real Kafka, configured from a real PostgreSQL", () => {
       `UPDATE pipeline_consumer_configs SET max_poll_records = 77 WHERE service_name = '${service}'`
     )
     await until("the changed row", () => consumer.config.maxPollRecords === 77)
+    const applied = `SELECT 1 AS there FROM consumer_applied_configs WHERE service_name = '${service}'
+      AND configuration -> 'settings' -> 'max_poll_records' ->> 'value' = '77'`
+    await until("the member's report", async () => (await query(database, applied)).length === 1)
 
     await consumer.close()
     await running

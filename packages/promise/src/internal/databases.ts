@@ -2,8 +2,10 @@
 import * as ConfigStore from "@weft/config/ConfigStore"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
 import * as Postgres from "@weft/postgres/Postgres"
+import * as PostgresAppliedConfigs from "@weft/postgres/PostgresAppliedConfigs"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as PostgresRejoinTurns from "@weft/postgres/PostgresRejoinTurns"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { Database } from "../ConsumerConfig.ts"
@@ -16,10 +18,18 @@ const pool = (database: string | Database) => {
 
 export const configStore = (database: string | Database) => Layer.provide(PostgresConfigStore.layer, pool(database))
 
+const services = Layer.mergeAll(
+  PostgresConfigStore.layer,
+  PostgresMetricsSink.layer,
+  // Members that rejoin take turns, and say what they run with.
+  PostgresRejoinTurns.layer,
+  PostgresAppliedConfigs.layer
+)
+
 /** Without a database, settings are profile and defaults, and nothing is measured. */
 export const databaseOf = (
   database: string | Database | undefined
 ): Layer.Layer<ConfigStore.ConfigStore | MetricsSink.MetricsSink, Postgres.DatabaseConfigError> =>
   database === undefined
     ? Layer.merge(ConfigStore.layerStatic(), MetricsSink.layerNone)
-    : Layer.provide(Layer.merge(PostgresConfigStore.layer, PostgresMetricsSink.layer), pool(database))
+    : Layer.provide(services, pool(database))

@@ -144,7 +144,8 @@ const membership = Effect.fnUntraced(function*(
   const subscription = yield* resolve(state, options)
   if (subscription === undefined) return "stop" as const
   state.isLeaving = false
-  let lastSign: number | undefined = undefined
+  // A join that never ends is silence, too.
+  let lastSign = yield* Clock.currentTimeMillis
   const sign = () => {
     lastSign = state.clock.currentTimeMillisUnsafe()
   }

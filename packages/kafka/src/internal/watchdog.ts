@@ -10,7 +10,7 @@ import { observe, type Progress } from "./stall.ts"
 /** Fails where the policy is to leave the group, or where the library is silent. */
 export const watch = (
   state: ConsumerState,
-  lastSign: () => number | undefined,
+  lastSign: () => number,
   library: string
 ): Effect.Effect<never, KafkaError> =>
   Effect.suspend(() => {
@@ -43,8 +43,7 @@ export const watch = (
         }
       }
       state.flow.takeTurns()
-      const sign = lastSign()
-      const silence = sign === undefined ? 0 : now - sign
+      const silence = now - lastSign()
       if (silence > sessionTimeoutMs + maxPollIntervalMs) {
         return yield* new TransportError({
           transport: library,

@@ -41,9 +41,10 @@ export interface ConsumerOptions {
   readonly subscription: Subscription
   readonly settings: ConsumerSettings
   /**
-   * When to try again with a fresh client after one failed for good. Its count begins anew with each successful join;
-   * where it ends, every stream fails with the last error. Errors that a person must mend (`isRetriable` is false) are
-   * never tried again. Default: 200 ms, doubled up to 10 s, with jitter, 20 times (some two and a half minutes).
+   * When to try again with a fresh client after one failed for good. Its count begins anew once a membership has lasted a
+   * minute, so that a client that joins and dies again and again is given up, too; where it ends, every stream fails with
+   * the last error. Errors that a person must mend (`isRetriable` is false) are never tried again. Default: 200 ms,
+   * doubled up to 10 s, with jitter, 20 times (some two and a half minutes).
    */
   readonly restart?: Schedule.Schedule<unknown, KafkaError> | undefined
   /**

@@ -2,8 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Transport } from "../src/Transport.ts"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { collectEvents, member, untilDone, withCluster } from "./fixtures.ts"
+import * as Consumer from "../src/Consumer.ts"
+import * as Subscription from "../src/Subscription.ts"
+import { advance, collectEvents, member, settings, untilDone, withCluster } from "./fixtures.ts"
 
 describe("a client library", () => {
   it.effect("5 stall: that never joins is replaced", () =>
@@ -25,5 +28,40 @@ describe("a client library", () => {
         yield* untilDone(fiber, 60_000)
         const crash = (yield* Ref.get(events)).find((event) => event._tag === "Crashed")
         assert.deepInclude(crash?.error, { _tag: "TransportError", reason: "silent" })
+      })))
+
+  it.effect("7 failure is typed: that joins and dies, again and again, is given up", () =>
+    withCluster({ records: 3 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* Consumer.make({
+          subscription: Subscription.topics("in"),
+          settings: settings({ sessionTimeoutMs: 10_000, drainTimeoutMs: 0 }),
+          restart: Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 5 }))
+        })
+        const fiber = yield* Effect.forkChild(Effect.flip(Stream.runDrain(consumer.stream())))
+        for (let i = 0; i < 6; i++) {
+          yield* advance(15_000)
+          yield* cluster.crash({ groupId: "group" })
+        }
+        yield* advance(1_000)
+        assert.strictEqual((yield* untilDone(fiber, 1_000))._tag, "TransportError")
+      })))
+
+  it.effect("7 failure is typed: that dies once a day is not given up", () =>
+    withCluster({ records: 3 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* Consumer.make({
+          subscription: Subscription.topics("in"),
+          settings: settings({ sessionTimeoutMs: 10_000, drainTimeoutMs: 0 }),
+          restart: Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 2 }))
+        })
+        const fiber = yield* Effect.forkChild(Effect.flip(Stream.runDrain(consumer.stream())))
+        for (let i = 0; i < 5; i++) {
+          yield* advance(120_000, 1_000)
+          yield* cluster.crash({ groupId: "group" })
+        }
+        yield* advance(20_000)
+        assert.isUndefined(fiber.pollUnsafe())
+        assert.lengthOf(yield* cluster.members, 1)
       })))
 })

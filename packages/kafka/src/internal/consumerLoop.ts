@@ -37,10 +37,13 @@ export interface LoopOptions {
 
 type Outcome = "stop" | "rejoin"
 
+/** A membership that lasted this long has shown that it works: the next failure is a first one again. */
+const steadyMs = 60_000
+
 export const run = Effect.fnUntraced(function*(state: ConsumerState, options: LoopOptions) {
   const { name } = yield* Transport
   let step = yield* Schedule.toStep(options.restart)
-  let joined = false
+  let joinedAt: number | undefined
   // Held from before the drain until the next join has ended.
   const turn = yield* makeTurn(options.rejoinTurn)
   while (true) {
@@ -53,7 +56,7 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
         name,
         turn,
         Effect.suspend(() => {
-          joined = true
+          joinedAt ??= state.clock.currentTimeMillisUnsafe()
           // Not where newer settings are waiting for the next rejoin already.
           if (state.settingsBeforeRejoin !== undefined && !options.rejoin.isOpen()) {
             state.settingsBeforeRejoin = undefined
@@ -71,6 +74,7 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
       state.memberId = undefined
     }
     if (outcome._tag === "Success") {
+      joinedAt = undefined
       if (outcome.success === "rejoin") continue
       yield* turn.end
       return state.close(undefined)
@@ -83,10 +87,9 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
       continue
     }
     yield* turn.end
-    if (joined) {
-      joined = false
-      step = yield* Schedule.toStep(options.restart)
-    }
+    const lasted = joinedAt !== undefined && (yield* Clock.currentTimeMillis) - joinedAt >= steadyMs
+    if (lasted) step = yield* Schedule.toStep(options.restart)
+    joinedAt = undefined
     const delay = isRetriable(error) ? yield* nextDelay(step, error) : Option.none()
     const restartInMs = Option.isSome(delay) ? Duration.toMillis(delay.value) : undefined
     state.publish(ConsumerEvent.Crashed({ error, restartInMs }))

@@ -88,6 +88,20 @@ describe("weft lag", () => {
       assert.include(out, "loom-georegion is 6 records behind")
     }).pipe(Effect.provide(memory())))
 
+  it.effect("answers for 10,000 partitions", () =>
+    Effect.gen(function*() {
+      const cluster = yield* MemoryCluster.MemoryCluster
+      yield* cluster.createTopic("wide", { partitions: 10_000 })
+      yield* cluster.append("wide", [{ partition: 9_999, value: "v" }])
+      yield* Effect.provide(
+        Effect.flatMap(Admin, (admin) => admin.setOffsets("wide-group", [{ topic: "wide", partition: 0, offset: 0n }])),
+        adminLayer
+      )
+      const { code, out } = yield* weft("lag wide-group")
+      assert.strictEqual(code, 0)
+      assert.include(out, "wide-group is 1 record behind")
+    }).pipe(Effect.provide(memory())))
+
   it.effect("an unknown group or topic is not found", () =>
     Effect.gen(function*() {
       yield* scene

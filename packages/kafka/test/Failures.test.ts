@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Transport } from "../src/Transport.ts"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Consumer from "../src/Consumer.ts"
 import * as Subscription from "../src/Subscription.ts"
@@ -63,5 +65,21 @@ describe("a client library", () => {
         yield* advance(20_000)
         assert.isUndefined(fiber.pollUnsafe())
         assert.lengthOf(yield* cluster.members, 1)
+      })))
+})
+
+describe("a shutdown", () => {
+  it.effect("does not wait for brokers that do not tell which topics match", () =>
+    withCluster({}, (cluster) =>
+      Effect.gen(function*() {
+        const silent: Transport["Service"] = { ...cluster.transport, admin: Effect.never }
+        const scope = yield* Scope.make()
+        yield* member({}, Subscription.pattern(/in.*/)).pipe(
+          Effect.provideService(Transport, silent),
+          Scope.provide(scope)
+        )
+        yield* advance(1_000)
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* untilDone(closing, 1_000)
       })))
 })

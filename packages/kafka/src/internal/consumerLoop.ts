@@ -144,7 +144,7 @@ const membership = Effect.fnUntraced(function*(
   turn: Turn,
   onJoined: Effect.Effect<void>
 ) {
-  const subscription = yield* resolve(state, options)
+  const subscription = yield* Effect.raceFirst(resolve(state, options), Effect.as(options.stop.await, undefined))
   if (subscription === undefined) return "stop" as const
   state.isLeaving = false
   // A join that never ends is silence, too.

@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import type { KafkaConfig, SASLOptions } from "kafkajs"
 import type { ConnectionOptions as TlsOptions } from "node:tls"
 import { makeAdmin } from "./internal/admin.ts"
+import type { DecoderPlan } from "./internal/answers.ts"
 import type { ConnectionOptions } from "./internal/clusterClient.ts"
 import { transportName } from "./internal/errorMap.ts"
 import { makeConsumer } from "./internal/lifecycle.ts"
@@ -53,6 +54,18 @@ export interface Options {
   readonly connectionTimeoutMs?: number | undefined
   /** How long it may take to check the credentials, in milliseconds. Default 10000. */
   readonly authenticationTimeoutMs?: number | undefined
+  /**
+   * Who decodes what consumers fetch. `weft` reads records in place, with all compression types, and costs a sixth or
+   * less; `kafkajs` is its own decoder, with gzip alone. Where `weft` cannot be used (a broker before 2.3, or kafkajs is not
+   * as expected), consumers use the other one and say so in a warning; records in the message formats before version 2
+   * are always decoded by it. Default `weft`.
+   */
+  readonly decoder?: "weft" | "kafkajs" | undefined
+  /**
+   * `check.crcs`: whether consumers check the checksum of each record batch, of which only the decoder `weft` is capable.
+   * Without it a record that was damaged on a disk or on the way is handed out as it came. Default true, as Kafka's own.
+   */
+  readonly checkCrcs?: boolean | undefined
 }
 
 /**
@@ -105,6 +118,7 @@ const make = Effect.fnUntraced(function*(
     authenticationTimeoutMs: options.authenticationTimeoutMs ?? 10_000,
     logCreator: makeLogCreator(Effect.runForkWith(context))
   }))
+  const decoder: DecoderPlan = { name: options.decoder ?? "weft", checkCrcs: options.checkCrcs ?? true }
   const connected = <A>(
     use: (connection: ConnectionOptions) => Effect.Effect<A, KafkaError, Scope.Scope>
   ): Effect.Effect<A, KafkaError, Scope.Scope> => Effect.flatMap(connection, use)
@@ -113,7 +127,7 @@ const make = Effect.fnUntraced(function*(
     consumer: ({ handler, settings, subscription }) =>
       Effect.flatMap(
         Effect.fromResult(consumerPlan(settings, options)),
-        (plan) => connected((connection) => makeConsumer({ connection, plan, subscription, handler }))
+        (plan) => connected((connection) => makeConsumer({ connection, plan, decoder, subscription, handler }))
       ),
     producer: (settings) =>
       Effect.flatMap(

@@ -1,16 +1,15 @@
-/** What every transport does, on a real Kafka. */
+/** What every transport does, on a real Kafka, whoever decodes the records. */
 import { KafkaJs } from "@weft/kafkajs"
 import * as Conformance from "@weft/testing/Conformance"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { brokers } from "../../../test-support/servers.ts"
 
-describe("conformance", () => {
-  for (const { name, run } of Conformance.behaviours) {
-    it.live(
-      name,
-      () => run.pipe(Effect.provide([KafkaJs.layer({ brokers: brokers() }), Conformance.layerLive])),
-      90_000
-    )
-  }
-})
+for (const decoder of ["weft", "kafkajs"] as const) {
+  describe(`conformance, decoded by ${decoder}`, () => {
+    const kafkajs = KafkaJs.layer({ brokers: brokers(), decoder })
+    for (const { name, run } of Conformance.behaviours) {
+      it.live(name, () => run.pipe(Effect.provide([kafkajs, Conformance.layerLive])), 90_000)
+    }
+  })
+}

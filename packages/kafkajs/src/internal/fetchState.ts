@@ -3,6 +3,7 @@
  * it was asked for: whatever was fetched before a seek, a pause of the group, or under an old assignment is dropped, so no
  * record comes twice or out of turn however late an answer is.
  */
+import type { Decoding } from "@weft/kafka/RecordBatch"
 import { keyOf, type PartitionOffset, type TopicPartition } from "@weft/kafka/TopicPartition"
 
 class Partition {
@@ -13,6 +14,10 @@ class Partition {
   paused = false
   /** Rises whenever what is under way no longer counts. */
   version = 0
+  /** What is left of the last answer, since a pause came in the middle of it. */
+  rest: { readonly ticket: Ticket; readonly decoding: Decoding } | undefined = undefined
+  /** How many bytes the next record batch has, where the last answer had too few. */
+  neededBytes = 0
   /** Not before this time, after an error of this partition alone. */
   notBefore = 0
   /** Since when it is held back: it may go on at any moment. */
@@ -25,6 +30,13 @@ class Partition {
   get fetchable(): boolean {
     return this.started && !this.paused
   }
+  /** What is under way no longer counts. */
+  renew(started: boolean): void {
+    this.started = started
+    this.version++
+    this.rest = undefined
+    this.neededBytes = 0
+  }
 }
 
 /** What a fetch was asked for. */
@@ -33,6 +45,8 @@ export interface Ticket {
   readonly partition: number
   readonly position: bigint
   readonly version: number
+  /** An answer of fewer bytes would be of no use. */
+  readonly neededBytes: number
 }
 
 export interface FetchRound {
@@ -61,8 +75,7 @@ export class FetchState {
     for (const { partition, topic } of partitions) {
       const key = keyOf(topic, partition)
       const one = this.partitions.get(key) ?? new Partition(topic, partition, now)
-      one.started = false
-      one.version++
+      one.renew(false)
       one.heldBackSince = now
       next.set(key, one)
     }
@@ -71,10 +84,7 @@ export class FetchState {
 
   /** Nothing is fetched until the next assignment, and what is under way no longer counts. */
   hold(): void {
-    for (const one of this.partitions.values()) {
-      one.started = false
-      one.version++
-    }
+    for (const one of this.partitions.values()) one.renew(false)
   }
 
   /** Lost: a partition that comes back does so as a new one. */
@@ -88,8 +98,7 @@ export class FetchState {
       const one = this.partitions.get(keyOf(topic, partition))
       if (one === undefined) continue
       one.position = offset
-      one.started = true
-      one.version++
+      one.renew(true)
       one.notBefore = 0
     }
   }
@@ -118,6 +127,25 @@ export class FetchState {
     }
   }
 
+  /** Takes what is left of answers to partitions that may go on. */
+  leftovers(): ReadonlyArray<{ readonly ticket: Ticket; readonly decoding: Decoding }> {
+    const taken: Array<{ readonly ticket: Ticket; readonly decoding: Decoding }> = []
+    for (const one of this.partitions.values()) {
+      if (one.rest === undefined || !one.fetchable) continue
+      taken.push(one.rest)
+      one.rest = undefined
+    }
+    return taken
+  }
+
+  /** Nothing is fetched for the partition before this is taken again. */
+  keepRest(ticket: Ticket, decoding: Decoding): void {
+    const one = this.partitions.get(keyOf(ticket.topic, ticket.partition))
+    if (one === undefined) return
+    decoding.detach()
+    one.rest = { ticket, decoding }
+  }
+
   /**
    * What to ask each broker for; partitions without a leader come under `undefined`. `wakeAt` is when a partition that
    * waits out an error may be asked for again.
@@ -129,7 +157,8 @@ export class FetchState {
     const byLeader = new Map<number | undefined, { readonly tickets: Array<Ticket>; brief: boolean }>()
     let wakeAt: number | undefined
     for (const one of this.partitions.values()) {
-      const { notBefore, partition, position, topic, version } = one
+      const { neededBytes, notBefore, partition, position, rest, topic, version } = one
+      if (rest !== undefined && one.fetchable) continue
       if (one.fetchable && notBefore > now) {
         wakeAt = Math.min(wakeAt ?? notBefore, notBefore)
         continue
@@ -137,7 +166,7 @@ export class FetchState {
       const leader = leaderOf(topic, partition)
       const round = byLeader.get(leader) ?? { tickets: [], brief: false }
       byLeader.set(leader, round)
-      if (one.fetchable) round.tickets.push({ topic, partition, position, version })
+      if (one.fetchable) round.tickets.push({ topic, partition, position, version, neededBytes })
       else if (now - one.heldBackSince < briefForMs) round.brief = true
     }
     for (const [leader, { tickets }] of byLeader) if (tickets.length === 0) byLeader.delete(leader)
@@ -150,18 +179,38 @@ export class FetchState {
     return one !== undefined && one.version === ticket.version && one.position === ticket.position
   }
 
-  /** The next fetch goes on from there. One batch that was under way when a pause came still counts. */
-  advance(ticket: Ticket, nextOffset: bigint): void {
+  /** The same, and nobody has paused it. */
+  isWanted(ticket: Ticket): boolean {
+    return this.isCurrent(ticket) && this.partitions.get(keyOf(ticket.topic, ticket.partition))!.fetchable
+  }
+
+  /**
+   * The next fetch goes on from there. One batch that was under way when a pause came still counts. Brokers fill an answer
+   * in the order in which they are asked, so whoever got something is asked for last the next time.
+   */
+  advance(ticket: Ticket, nextOffset: bigint): Ticket {
+    const key = keyOf(ticket.topic, ticket.partition)
+    const one = this.partitions.get(key)
+    if (one !== undefined) {
+      one.position = nextOffset
+      one.neededBytes = 0
+      this.partitions.delete(key)
+      this.partitions.set(key, one)
+    }
+    return { ...ticket, position: nextOffset, neededBytes: 0 }
+  }
+
+  /** The next answer has to bring so many bytes, lest it is of no use. */
+  needs(ticket: Ticket, bytes: number): void {
     const one = this.partitions.get(keyOf(ticket.topic, ticket.partition))
-    if (one !== undefined) one.position = nextOffset
+    if (one !== undefined) one.neededBytes = bytes
   }
 
   /** Out of range: nothing more until `start`. */
   halt(ticket: Ticket): void {
     const one = this.partitions.get(keyOf(ticket.topic, ticket.partition))
     if (one === undefined) return
-    one.started = false
-    one.version++
+    one.renew(false)
   }
 
   backOff(ticket: Ticket, until: number): void {

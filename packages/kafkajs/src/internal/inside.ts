@@ -62,7 +62,8 @@ export interface BatchContext {
 /** A record as kafkajs decodes it. */
 export interface Message {
   readonly offset: string
-  readonly timestamp: string
+  /** Absent in the message format 0. */
+  readonly timestamp?: string
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers?: Readonly<Record<string, Buffer | null | ReadonlyArray<Buffer | null>>>
@@ -405,6 +406,21 @@ const keepPartErrors = (broker: Broker): Broker => {
   })
 }
 
+/** Whether a request of this version can be sent by `send`, as far as can be seen. */
+export const canSend = (broker: Broker, apiKey: number, version: number): boolean =>
+  typeof broker.connectionPool?.send === "function" && (broker.versions?.[apiKey]?.maxVersion ?? 0) >= version
+
+/** The message formats before version 2, by kafkajs's decoder. It stops where it meets that one. */
+export const decodeMessageSet = (bytes: Buffer): Promise<ReadonlyArray<Message>> => {
+  const inner = createRequire(import.meta.url)
+  const Decoder = inner("kafkajs/src/protocol/decoder") as new(bytes: Buffer) => object
+  const decode = inner("kafkajs/src/protocol/messageSet/decoder") as (
+    decoder: object,
+    size: number
+  ) => Promise<ReadonlyArray<Message>>
+  return decode(new Decoder(bytes), bytes.length)
+}
+
 /** A request of our own, on kafkajs's connection. */
 export interface WireRequest<A> {
   readonly apiKey: number
@@ -414,6 +430,10 @@ export interface WireRequest<A> {
   readonly decode: (reader: Reader, version: number) => A
   /** `false`: the broker sends none, and the answer is `undefined`. */
   readonly expectResponse?: boolean
+  /** Where the broker itself may take its time; else the one of all requests. */
+  readonly timeoutMs?: number
+  /** How long the broker wants to be left alone after its answer. */
+  readonly throttleMs?: (value: A) => number
 }
 
 export const send = <A>(broker: Broker, request: WireRequest<A>): Promise<A | undefined> => {
@@ -430,9 +450,13 @@ export const send = <A>(broker: Broker, request: WireRequest<A>): Promise<A | un
       }
     },
     response: {
-      decode: (payload: Buffer) => Promise.resolve({ value: request.decode(new Reader(payload), version) }),
+      decode: (payload: Buffer) => {
+        const value = request.decode(new Reader(payload), version)
+        return Promise.resolve({ value, clientSideThrottleTime: request.throttleMs?.(value) ?? 0 })
+      },
       parse: (decoded: { readonly value: A }) => Promise.resolve(decoded.value)
-    }
+    },
+    requestTimeout: request.timeoutMs ?? null
   }) as Promise<A | undefined>
   return answer.catch((error: Error) => {
     const rethrow = () => Promise.reject<A | undefined>(error)

@@ -5,6 +5,7 @@ import type { TransportConsumer, TransportHandler, TransportSubscription } from 
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { DecoderPlan } from "./answers.ts"
 import { type ClusterClient, type ConnectionOptions, makeCluster } from "./clusterClient.ts"
 import { makeCommit } from "./commits.ts"
 import { makeCoordinator } from "./coordinator.ts"
@@ -16,6 +17,7 @@ import { type ConsumerPlan, fetchPlan, refittable } from "./settingsMap.ts"
 export const makeConsumer = Effect.fnUntraced(function*(options: {
   readonly connection: ConnectionOptions
   readonly plan: ConsumerPlan
+  readonly decoder: DecoderPlan
   readonly subscription: TransportSubscription
   readonly handler: TransportHandler
 }): Effect.fn.Return<TransportConsumer, KafkaError, Scope.Scope> {
@@ -28,6 +30,7 @@ export const makeConsumer = Effect.fnUntraced(function*(options: {
     cluster,
     plan: plan.fetch,
     client,
+    decoder: options.decoder,
     handler,
     clock,
     patienceMs: group.sessionTimeoutMs

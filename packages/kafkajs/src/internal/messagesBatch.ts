@@ -48,7 +48,7 @@ class MessagesBatch implements FetchedBatch {
     return BigInt(this.messages[index]!.offset)
   }
   timestamp(index: number): number {
-    return Number(this.messages[index]!.timestamp)
+    return Number(this.messages[index]!.timestamp ?? -1)
   }
   timestampType(index: number): TimestampType {
     return this.messages[index]!.batchContext?.timestampType === 1 ? "LogAppendTime" : "CreateTime"

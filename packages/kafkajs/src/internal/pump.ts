@@ -4,18 +4,18 @@
  * a broker that restarts) is waited out; what nobody can mend fails `run`.
  */
 import { ConnectionError, type KafkaError, UnknownTopicError, UnsupportedError } from "@weft/kafka/KafkaError"
+import type { Decoding, Stop } from "@weft/kafka/RecordBatch"
 import { keyOf, type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
 import type { TransportConsumer, TransportHandler } from "@weft/kafka/Transport"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
-import { attempt, type ClusterClient } from "./clusterClient.ts"
+import { type DecoderPlan, makeFetch } from "./answers.ts"
+import type { ClusterClient } from "./clusterClient.ts"
 import { codes } from "./errorCodes.ts"
 import { codeOf, consumerError, type Failure, isRetriableFailure, protocolFailure, transportName } from "./errorMap.ts"
 import { type FetchRound, FetchState, type Ticket } from "./fetchState.ts"
-import type { FetchedPartition } from "./inside.ts"
-import { fromFetch } from "./messagesBatch.ts"
 import type { ClientPlan, FetchPlan } from "./settingsMap.ts"
 
 export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resume"> {
@@ -36,6 +36,9 @@ export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resum
 
 /** How long the broker may wait for records while a partition of its is held back, and may go on at any moment. */
 const briefWaitMs = 10
+
+/** How often a record batch may come damaged: on the way that may happen once, on a disk it stays. */
+const damagedAtMost = 3
 
 /** Codes of one partition that are about who leads it: however long an election takes, it is waited for. */
 const leading: ReadonlySet<number> = new Set<number>([
@@ -61,6 +64,7 @@ export const makePump = (options: {
   readonly cluster: ClusterClient
   readonly plan: FetchPlan
   readonly client: ClientPlan
+  readonly decoder: DecoderPlan
   readonly handler: TransportHandler
   readonly clock: Clock.Clock
   /** Without an answer for so long, it is given up. */
@@ -68,6 +72,7 @@ export const makePump = (options: {
 }): Pump => {
   const { client, clock, cluster, handler, patienceMs } = options
   let plan = options.plan
+  const fetchFrom = makeFetch(options.decoder, plan.isolationLevel)
   const state = new FetchState()
   const wake = Latch.makeUnsafe(false)
   const wakeUp = () => {
@@ -82,36 +87,41 @@ export const makePump = (options: {
   let metadataAt = now()
   /** Since when the brokers refuse a partition, by its key. */
   const refusedSince = new Map<string, number>()
+  /** How often the next record batch of a partition came damaged, by its key. */
+  const damaged = new Map<string, number>()
 
   const fetch = Effect.fnUntraced(function*(node: number, round: FetchRound) {
     const broker = yield* cluster.broker(node)
-    const answer = yield* attempt(() =>
-      broker.fetch({
-        isolationLevel: plan.isolationLevel,
-        maxWaitTime: round.brief ? Math.min(briefWaitMs, plan.maxWaitMs) : plan.maxWaitMs,
-        minBytes: plan.minBytes,
-        maxBytes: plan.maxBytes,
-        topics: requestedTopics(round.tickets, plan.partitionMaxBytes)
-      })
-    )
+    const answer = yield* fetchFrom(broker, {
+      isolationLevel: plan.isolationLevel,
+      maxWaitMs: round.brief ? Math.min(briefWaitMs, plan.maxWaitMs) : plan.maxWaitMs,
+      minBytes: plan.minBytes,
+      maxBytes: plan.maxBytes,
+      partitions: round.tickets.map(({ neededBytes, partition, position, topic }) => ({
+        topic,
+        partition,
+        position,
+        maxBytes: Math.max(plan.partitionMaxBytes, neededBytes)
+      }))
+    })
     lastAnswer = now()
     failures.delete(node)
     handler.onAlive("fetch")
-    if (answer.errorCode !== undefined && answer.errorCode !== 0) {
+    if (answer.errorCode !== 0) {
       return yield* Effect.fail(protocolFailure(answer.errorCode))
     }
     const tickets = new Map(round.tickets.map((ticket) => [keyOf(ticket.topic, ticket.partition), ticket]))
     let leaderMoved = false
-    for (const { partitions, topicName } of answer.responses) {
-      for (const fetched of partitions) {
-        const ticket = tickets.get(keyOf(topicName, fetched.partition))
-        if (ticket === undefined || !state.isCurrent(ticket)) continue
-        if (fetched.errorCode === 0) deliver(ticket, fetched)
-        else if (fetched.errorCode === codes.offsetOutOfRange) outOfRange(ticket)
-        else {
-          leaderMoved ||= moved.has(fetched.errorCode)
-          yield* refused(ticket, fetched.errorCode)
-        }
+    for (const { errorCode, open, partition, topic } of answer.partitions) {
+      const ticket = tickets.get(keyOf(topic, partition))
+      if (ticket === undefined || !state.isCurrent(ticket)) continue
+      if (errorCode === 0) {
+        const stop = deliver(ticket, open(ticket.position))
+        if (stop !== undefined) yield* stuck(ticket, stop)
+      } else if (errorCode === codes.offsetOutOfRange) outOfRange(ticket)
+      else {
+        leaderMoved ||= moved.has(errorCode)
+        yield* refused(ticket, errorCode)
       }
     }
     if (leaderMoved) yield* Effect.ignore(cluster.refresh)
@@ -131,12 +141,50 @@ export const makePump = (options: {
     )
   }
 
-  const deliver = (ticket: Ticket, fetched: FetchedPartition): void => {
+  /** Answers why not even the first batch could be handed over, where that is so. */
+  const deliver = (ticket: Ticket, decoding: Decoding): Stop | undefined => {
     if (refusedSince.size > 0) refusedSince.delete(keyOf(ticket.topic, ticket.partition))
-    const batch = fromFetch(ticket.topic, fetched, ticket.position, plan.isolationLevel)
-    if (batch === undefined) return
-    state.advance(ticket, batch.nextOffset)
-    handler.onBatch(batch)
+    handOver(ticket, decoding)
+    if (decoding.nextOffset === ticket.position) return decoding.stop
+    if (damaged.size > 0) damaged.delete(keyOf(ticket.topic, ticket.partition))
+    return undefined
+  }
+
+  /** Until someone pauses or seeks: then what is left waits, or is of no use. */
+  const handOver = (ticket: Ticket, decoding: Decoding): void => {
+    let at = ticket
+    do {
+      const batch = decoding.next()
+      if (batch === undefined) return
+      at = state.advance(at, batch.nextOffset)
+      handler.onBatch(batch)
+    } while (state.isWanted(at))
+    if (state.isCurrent(at) && !decoding.isDone) state.keepRest(at, decoding)
+  }
+
+  const stuck = (ticket: Ticket, stop: Stop): Effect.Effect<void, Fatal> => {
+    switch (stop._tag) {
+      case "Incomplete":
+        return Effect.sync(() => state.needs(ticket, stop.bytes))
+      case "Corrupt": {
+        const key = keyOf(ticket.topic, ticket.partition)
+        const times = (damaged.get(key) ?? 0) + 1
+        if (times >= damagedAtMost) return Effect.fail({ _tag: "Fatal", error: stop.error })
+        damaged.set(key, times)
+        state.backOff(ticket, now() + client.retryBackoffMs)
+        return Effect.logWarning(`${stop.error.message}; it is fetched again`)
+      }
+      case "Unsupported":
+        return Effect.fail({ _tag: "Fatal", error: stop.error })
+      case "MessageSet":
+        return Effect.fail({
+          _tag: "Fatal",
+          error: new UnsupportedError({
+            transport: transportName,
+            feature: `message format ${stop.magic} after version 2, in ${ticket.topic}-${ticket.partition}`
+          })
+        })
+    }
   }
 
   const outOfRange = (ticket: Ticket): void => {
@@ -212,6 +260,7 @@ export const makePump = (options: {
     const loop = Effect.gen(function*() {
       while (true) {
         yield* wake.close
+        for (const { decoding, ticket } of state.leftovers()) handOver(ticket, decoding)
         const { byLeader, wakeAt } = state.rounds(cluster.leaderOf, now())
         for (const [leader, round] of byLeader) {
           if (leader === undefined || inFlight.has(leader)) continue
@@ -263,15 +312,4 @@ export const makePump = (options: {
 interface Fatal {
   readonly _tag: "Fatal"
   readonly error: KafkaError
-}
-
-const requestedTopics = (tickets: ReadonlyArray<Ticket>, maxBytes: number) => {
-  const topics = new Map<string, Array<{ partition: number; fetchOffset: string; maxBytes: number }>>()
-  for (const { partition, position, topic } of tickets) {
-    const wanted = { partition, fetchOffset: position.toString(), maxBytes }
-    const ofTopic = topics.get(topic)
-    if (ofTopic === undefined) topics.set(topic, [wanted])
-    else ofTopic.push(wanted)
-  }
-  return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
 }

@@ -41,6 +41,11 @@ export class Writer {
     this.bytes.writeInt32BE(value, at)
     return this
   }
+  int64(value: bigint): this {
+    const at = this.reserve(8)
+    this.bytes.writeBigInt64BE(value, at)
+    return this
+  }
   string(value: string | null): this {
     if (value === null) return this.int16(-1)
     const size = Buffer.byteLength(value)
@@ -91,6 +96,12 @@ export class Reader {
     if (size < 0) return null
     const at = this.take(size)
     return this.bytes.toString("utf8", at, at + size)
+  }
+  /** Bytes with their length before them, in place; none where the length says that there are none. */
+  sized(): Buffer {
+    const size = Math.max(0, this.int32())
+    const at = this.take(size)
+    return this.bytes.subarray(at, at + size)
   }
   array<A>(each: () => A): Array<A> {
     const size = this.int32()

@@ -21,6 +21,17 @@ const asked = (state: FetchState, now = 0): ReadonlyArray<readonly [number | und
 const ticketOf = (state: FetchState, partition: number): Ticket =>
   state.rounds(leaderOf, 0).byLeader.get(partition)!.tickets[0]!
 
+const decoding = () => ({
+  isDetached: false,
+  next: () => undefined,
+  nextOffset: 8n,
+  stop: undefined,
+  isDone: false,
+  detach() {
+    this.isDetached = true
+  }
+})
+
 const started = (): FetchState => {
   const state = new FetchState()
   state.assign([p0, p1], 0)
@@ -48,7 +59,76 @@ describe("fetchState", () => {
   it("goes on after what was fetched", () => {
     const state = started()
     state.advance(ticketOf(state, 0), 8n)
-    assert.deepStrictEqual(asked(state), [[0, 0, 8n], [1, 1, 6n]])
+    assert.deepStrictEqual(asked(state), [[1, 1, 6n], [0, 0, 8n]])
+  })
+
+  it("whoever got something is asked for last, as brokers fill an answer in the order of the request", () => {
+    const state = started()
+    const first = () => asked(state)[0]![1]
+    const seen = [first()]
+    for (let i = 0; i < 4; i++) {
+      state.advance(ticketOf(state, first()), BigInt(20 + i))
+      seen.push(first())
+    }
+    assert.deepStrictEqual(seen, [0, 1, 0, 1, 0])
+  })
+
+  it("what is left of an answer waits for the end of the pause, and nothing is fetched before it was taken", () => {
+    const state = started()
+    const ticket = state.advance(ticketOf(state, 0), 8n)
+    state.pause([p0], 0)
+    const rest = decoding()
+    state.keepRest(ticket, rest)
+    assert.isTrue(rest.isDetached)
+    assert.deepStrictEqual(state.leftovers(), [])
+    state.resume([p0])
+    assert.deepStrictEqual(asked(state), [[1, 1, 6n]])
+    assert.deepStrictEqual(state.leftovers(), [{ ticket, decoding: rest }])
+    assert.deepStrictEqual(state.leftovers(), [])
+    assert.deepStrictEqual(asked(state), [[1, 1, 6n], [0, 0, 8n]])
+  })
+
+  it("what is left of an answer is of no use after a seek or a new assignment", () => {
+    for (
+      const change of [
+        (state: FetchState) => state.start([at(p0, 1n)]),
+        (state: FetchState) => {
+          state.assign([p0, p1], 0)
+          state.keep([at(p0, 8n)])
+          state.resume([p0])
+        },
+        (state: FetchState) => {
+          state.hold()
+          state.start([at(p0, 8n)])
+        }
+      ]
+    ) {
+      const state = started()
+      const ticket = state.advance(ticketOf(state, 0), 8n)
+      state.pause([p0], 0)
+      state.keepRest(ticket, decoding())
+      change(state)
+      assert.deepStrictEqual(state.leftovers(), [])
+      assert.strictEqual(asked(state).find(([leader]) => leader === 0)?.[1], 0)
+    }
+  })
+
+  it("asks for as many bytes as the next record batch has, once that is known", () => {
+    const state = started()
+    const ticket = ticketOf(state, 0)
+    state.needs(ticket, 5_000_000)
+    assert.strictEqual(ticketOf(state, 0).neededBytes, 5_000_000)
+    state.advance(ticketOf(state, 0), 8n)
+    assert.strictEqual(ticketOf(state, 0).neededBytes, 0)
+  })
+
+  it("is wanted while nobody has paused it or sought elsewhere", () => {
+    const state = started()
+    const ticket = ticketOf(state, 0)
+    assert.isTrue(state.isWanted(ticket))
+    assert.isFalse(state.isWanted({ ...ticket, position: 7n }))
+    state.pause([p0], 0)
+    assert.isFalse(state.isWanted(ticket))
   })
 
   it("an answer from before a seek, a hold or an assignment no longer counts", () => {
@@ -84,7 +164,7 @@ describe("fetchState", () => {
     state.advance(ticket, 7n)
     assert.deepStrictEqual(asked(state), [[1, 1, 6n]])
     state.resume([p0])
-    assert.deepStrictEqual(asked(state), [[0, 0, 7n], [1, 1, 6n]])
+    assert.deepStrictEqual(asked(state), [[1, 1, 6n], [0, 0, 7n]])
   })
 
   it("a partition that is kept goes on where it is told, and stays paused if it was", () => {

@@ -1,0 +1,103 @@
+/** The Fetch request, version 11, whose answer keeps the records of each partition as the bytes that they are. */
+import type { AbortedTransaction } from "@weft/kafka/RecordBatch"
+import type { WireRequest } from "./inside.ts"
+import { type Reader, Writer } from "./wire.ts"
+
+export const fetchKey = 1
+export const fetchVersion = 11
+
+export interface WantedPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly position: bigint
+  readonly maxBytes: number
+}
+
+export interface FetchOptions {
+  readonly maxWaitMs: number
+  readonly minBytes: number
+  readonly maxBytes: number
+  readonly isolationLevel: 0 | 1
+  /** The broker fills its answer in this order. */
+  readonly partitions: ReadonlyArray<WantedPartition>
+}
+
+export interface RawPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly errorCode: number
+  readonly highWatermark: bigint
+  readonly lastStableOffset: bigint
+  readonly abortedTransactions: ReadonlyArray<AbortedTransaction>
+  readonly records: Buffer
+}
+
+export interface RawAnswer {
+  readonly throttleMs: number
+  readonly errorCode: number
+  readonly partitions: ReadonlyArray<RawPartition>
+}
+
+/** What the network may take besides the time that the broker waits for records. */
+const networkDelayMs = 100
+
+export const fetchRequest = (options: FetchOptions): WireRequest<RawAnswer> => ({
+  apiKey: fetchKey,
+  apiName: "Fetch",
+  maxVersion: fetchVersion,
+  timeoutMs: options.maxWaitMs + networkDelayMs,
+  throttleMs: (answer) => answer.throttleMs,
+  encode: () => {
+    const writer = new Writer()
+    // A consumer is no replica, and there is no fetch session.
+    writer.int32(-1).int32(options.maxWaitMs).int32(options.minBytes).int32(options.maxBytes)
+      .int8(options.isolationLevel).int32(0).int32(-1)
+    return writer.array(inOrder(options.partitions), (of) => {
+      writer.string(of[0]!.topic).array(of, ({ maxBytes, partition, position }) => {
+        writer.int32(partition).int32(-1).int64(position).int64(-1n).int32(maxBytes)
+      })
+    }).int32(0).string("")
+  },
+  decode: (reader) => {
+    const throttleMs = reader.int32()
+    const errorCode = reader.int16()
+    // The id of the session that there is not.
+    reader.int32()
+    return { throttleMs, errorCode, partitions: reader.array(() => partitionsOf(reader)).flat() }
+  }
+})
+
+/** Partitions of one topic that follow each other go together; a topic may come more than once, to keep the order. */
+const inOrder = (partitions: ReadonlyArray<WantedPartition>): ReadonlyArray<ReadonlyArray<WantedPartition>> => {
+  const runs: Array<Array<WantedPartition>> = []
+  for (const wanted of partitions) {
+    const last = runs[runs.length - 1]
+    if (last?.[0]!.topic === wanted.topic) last.push(wanted)
+    else runs.push([wanted])
+  }
+  return runs
+}
+
+const partitionsOf = (reader: Reader): ReadonlyArray<RawPartition> => {
+  const topic = reader.string() ?? ""
+  return reader.array((): RawPartition => {
+    const partition = reader.int32()
+    const errorCode = reader.int16()
+    const highWatermark = reader.int64()
+    const lastStableOffset = reader.int64()
+    // Where the log starts.
+    reader.int64()
+    const abortedTransactions = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }))
+    // A replica to prefer, which is only for those who say where they are.
+    reader.int32()
+    return {
+      topic,
+      partition,
+      errorCode,
+      highWatermark,
+      lastStableOffset,
+      abortedTransactions,
+      records: reader.sized()
+    }
+  })
+}

@@ -173,6 +173,7 @@ export class ConsumerState implements PartitionOwner {
       this.partitions.delete(partition.topicPartition.key)
       this.flow.forget(partition)
     }
+    this.line = this.line.filter((partition) => partition.state !== "ended")
     this.checkIdle()
     this.ready.openUnsafe()
   }

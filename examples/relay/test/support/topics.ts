@@ -1,5 +1,6 @@
 /** Fills the relay's input and reads its output, with a client of its own. */
 import { type Admin, Kafka, logLevel, type Message } from "kafkajs"
+import { setTimeout as pause } from "node:timers/promises"
 import { brokers, freshGroup } from "../../../../test-support/servers.ts"
 import type { Relayed } from "./verdict.ts"
 
@@ -36,9 +37,26 @@ export interface Stored {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** How many records the topic has had. */
-export const endOf = (topic: string): Promise<number> =>
-  withAdmin(async (admin) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0))
+const isRetriable = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "retriable" in error && error.retriable === true
+
+/**
+ * How many records the topic has had. A busy broker answers a look-up of a topic that was just created with
+ * NOT_LEADER_OR_FOLLOWER, which kafkajs passes on as retriable: so it is asked again, for ten seconds at most.
+ */
+export const endOf = async (topic: string): Promise<number> => {
+  const deadline = performance.now() + 10_000
+  for (;;) {
+    try {
+      return await withAdmin(async (admin) =>
+        (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0)
+      )
+    } catch (error) {
+      if (!isRetriable(error) || performance.now() > deadline) throw error
+      await pause(100)
+    }
+  }
+}
 
 /** Every record of the topic, up to its end as it is now. */
 export const readAll = async (topic: string): Promise<ReadonlyArray<Stored>> => {
@@ -90,6 +108,6 @@ export const until = async (
     if (performance.now() > deadline) {
       throw new Error(`waited for ${what} for ${options.timeoutMs} ms\n${options.explain?.() ?? ""}`)
     }
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await pause(50)
   }
 }

@@ -35,6 +35,8 @@ export class Committer {
   private settled = 0
   private firstSettledAt = 0
   private lastCommitAt = -Infinity
+  /** After a commit that was refused for good; another attempt may still be welcome later. */
+  private notBefore = -Infinity
 
   constructor(options: CommitterOptions) {
     this.options = options
@@ -47,11 +49,24 @@ export class Committer {
     if (this.settled >= this.options.policy().records) this.enough.openUnsafe()
   }
 
+  /** A new generation: what the old one did not get to goes now. */
+  onAssigned(): void {
+    this.notBefore = -Infinity
+    this.onSettled(0)
+  }
+
   /** Commits everything that is settled now; answers when the broker has it. Retriable failures are tried again. */
   readonly flush: Effect.Effect<void, KafkaError> = Effect.suspend(() =>
     this.turn.withPermits(1)(this.commitChanges).pipe(
       Effect.tapError((error) => Effect.sync(() => this.options.publish(ConsumerEvent.CommitFailed({ error })))),
-      Effect.retry({ while: isRetriable, schedule: this.backoff() })
+      Effect.retry({ while: isRetriable, schedule: this.backoff() }),
+      // What is not committed stays changed. Nobody may settle anything more, so the schedule itself takes it along later.
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          this.notBefore = this.options.clock.currentTimeMillisUnsafe() + Duration.toMillis(longestBackoff)
+          this.onSettled(0)
+        })
+      )
     )
   )
 
@@ -66,19 +81,20 @@ export class Committer {
           yield* Effect.timeoutOption(enough, wait)
           if (this.due() > 0) continue
         }
-        // A failure has been published; what is not committed stays changed, and the next turn takes it along.
         yield* Effect.ignore(this.flush)
       }
     })
   )
 
   private due(): number {
-    return delay(this.options.policy(), {
+    const now = this.options.clock.currentTimeMillisUnsafe()
+    const due = delay(this.options.policy(), {
       settled: this.settled,
       firstSettledAt: this.firstSettledAt,
       lastCommitAt: this.lastCommitAt,
-      now: this.options.clock.currentTimeMillisUnsafe()
+      now
     })
+    return Math.max(due, this.notBefore - now)
   }
 
   private backoff(): Schedule.Schedule<unknown> {

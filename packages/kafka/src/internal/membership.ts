@@ -122,14 +122,13 @@ export const join = Effect.fnUntraced(function*(
       }
       // What is in flight may still end and be committed, in the new generation; nothing begins any more.
       if (state.isLeaving) {
-        state.committer.onSettled(0)
+        state.committer.onAssigned()
         return []
       }
       const added = change.added.map((partition) => state.add(partition))
       state.publish(ConsumerEvent.Assigned({ memberId, generation, added: change.added, kept: change.kept }))
       for (const partition of kept) partition.undrain()
-      // What the last commit of the old generation did not get to.
-      state.committer.onSettled(0)
+      state.committer.onAssigned()
       const transport = state.transport
       if (transport !== undefined) {
         if (added.length > 0) fork(startNew(transport, added))

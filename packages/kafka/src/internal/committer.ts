@@ -30,8 +30,8 @@ export class Committer {
   private readonly turn = Semaphore.makeUnsafe(1)
   /** Opened by the first record that is settled since the last commit. */
   private readonly dirty = Latch.makeUnsafe(false)
-  /** Opened once enough records are settled for a commit before its interval is over. */
-  private readonly enough = Latch.makeUnsafe(false)
+  /** Opened when a wait for the next commit may be over: enough records are settled, or the schedule has changed. */
+  private readonly sooner = Latch.makeUnsafe(false)
   private settled = 0
   private firstSettledAt = 0
   private lastCommitAt = -Infinity
@@ -44,9 +44,16 @@ export class Committer {
 
   onSettled(records: number): void {
     if (this.settled === 0) this.firstSettledAt = this.options.clock.currentTimeMillisUnsafe()
+    const enough = this.options.policy().records
+    const wasEnough = this.settled >= enough
     this.settled += Math.max(1, records)
     this.dirty.openUnsafe()
-    if (this.settled >= this.options.policy().records) this.enough.openUnsafe()
+    if (!wasEnough && this.settled >= enough) this.sooner.openUnsafe()
+  }
+
+  /** The schedule has changed. */
+  reschedule(): void {
+    this.sooner.openUnsafe()
   }
 
   /** A new generation: what the old one did not get to goes now. */
@@ -75,13 +82,10 @@ export class Committer {
     Effect.gen({ self: this }, function*() {
       while (true) {
         yield* this.dirty.await
+        this.sooner.closeUnsafe()
         const wait = this.due()
-        if (wait > 0) {
-          const enough = this.settled >= this.options.policy().records ? Effect.never : this.enough.await
-          yield* Effect.timeoutOption(enough, wait)
-          if (this.due() > 0) continue
-        }
-        yield* Effect.ignore(this.flush)
+        if (wait > 0) yield* Effect.timeoutOption(this.sooner.await, wait)
+        else yield* Effect.ignore(this.flush)
       }
     })
   )
@@ -110,7 +114,6 @@ export class Committer {
     this.settled = 0
     this.lastCommitAt = now
     this.dirty.closeUnsafe()
-    this.enough.closeUnsafe()
     const changes = [...partitions()].filter((partition) => partition.hasUncommitted).map((partition) => ({
       partition,
       epoch: partition.epoch,

@@ -53,10 +53,12 @@ export const scheduleCommits = (
   Effect.asVoid(Effect.acquireRelease(
     Effect.sync(() => {
       state.commitPolicy = policy
+      state.committer.reschedule()
     }),
     () =>
       Effect.sync(() => {
         if (state.commitPolicy === policy) state.commitPolicy = undefined
+        state.committer.reschedule()
       })
   ))
 

@@ -94,6 +94,7 @@ export class ConsumerState implements PartitionOwner {
     this.settings = settings
     this.flow.limits = queueLimits(settings)
     this.flow.fetchBytes = settings.maxPartitionFetchBytes
+    this.committer.reschedule()
   }
 
   nextEpoch(): number {

@@ -1,6 +1,7 @@
 /**
  * The pages of the handbook that are made from the table of settings.
  */
+import * as Environment from "../Environment.ts"
 import * as Setting from "../Setting.ts"
 import * as WorkloadProfile from "../WorkloadProfile.ts"
 import * as Rules from "./rules.ts"
@@ -51,11 +52,18 @@ const section = (key: Setting.SettingKey): string => {
     setting.meaning,
     "",
     `- In code ${code(key)}; Kafka's name [${code(setting.kafka)}](${setting.link}); a change is *${setting.reload}*.`,
+    `- Environment ${code(`WEFT_<SERVICE>_${setting.sql.toUpperCase()}`)}, ${code(Environment.variables("", key)[1])}.`,
     ...facts(setting),
     ...(setting.leftOut === undefined ? [] : [`- Left out (NULL): ${setting.leftOut}.`]),
     ...(profiles.length === 0 ? [] : [`- Profiles: ${profiles.join(", ")}.`]),
     ...(setting.interacts.length === 0 ? [] : [`- Interacts with ${setting.interacts.map(code).join(", ")}.`])
   ].join("\n")
+}
+
+const reloads: { readonly [R in Setting.ReloadClass]: string } = {
+  hot: "in place, between two batches",
+  rejoin: "drain, commit, join the group again; members in turn",
+  restart: "told when it changes, applied at the next start"
 }
 
 /** The generated part of `docs/configuration.md`. */
@@ -78,7 +86,20 @@ export const renderSettingsMarkdown = (): string =>
       })
     ),
     "",
-    "## Workload profiles",
+    "## Reload classes",
+    "",
+    table(
+      ["Class", "How a change is applied", "Settings"],
+      Object.entries(reloads).map(([reload, how]) => [
+        code(reload),
+        how,
+        Setting.keys.map(Setting.get).filter((setting) => setting.reload === reload).map(({ sql }) => code(sql)).join(
+          ", "
+        )
+      ])
+    ),
+    "",
+    "## Built-in workload profiles",
     "",
     table(
       ["Profile", "For", "Sets"],

@@ -38,8 +38,9 @@ export const drawChange = (draws: Draws): Change =>
     () => ({ enable_auto_commit: true, auto_commit_interval_ms: draws.between(100, 1_000) }),
     () => ({ enable_auto_commit: false }),
     () => ({ max_poll_interval_ms: draws.oneOf([30_000, 40_000]), isolation_level: "read_uncommitted" }),
-    // It cannot be used, and must change nothing.
-    () => ({ session_timeout_ms: -1, partition_assignment_strategy: "by-the-moon" })
+    // Values that cannot be used fall back alone. Not the session: its default is longer than the time between two kills,
+    // and a group that waits for its dead for so long never comes to work.
+    () => ({ fetch_max_wait_ms: -1, partition_assignment_strategy: "by-the-moon", max_poll_records: 0 })
   ])()
 
 export const setRow = (url: string, service: string, row: Change): Promise<void> => {

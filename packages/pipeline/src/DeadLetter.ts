@@ -5,8 +5,9 @@
  * **Details**
  *
  * Key, value and headers are the record's own bytes, its partition is kept (modulo the partitions of the dead-letter
- * topic), and so is its timestamp. The headers have the names and the encodings of Spring's
- * `DeadLetterPublishingRecoverer`, so that its tools read them: numbers are big-endian, `-partition` and
+ * topic). Its timestamp is kept in a header: the dead letter's own is when it was written, or else the retention of the
+ * dead-letter topic would delete at once what comes from an old record. The headers have the names and the encodings of
+ * Spring's `DeadLetterPublishingRecoverer`, so that its tools read them: numbers are big-endian, `-partition` and
  * `kafka_deliveryAttempt` in 4 bytes, `-offset` and `-timestamp` in 8; everything else is UTF-8 text. The `fqcn` headers
  * hold the `_tag` of an error, or the name of its class.
  *

@@ -79,8 +79,7 @@ export const make = Effect.fnUntraced(function*(options: {
       partition: record.partition % Math.max(1, partitions),
       key: record.key,
       value: record.value,
-      headers: headers(record.headers, infoOf(record, failure, attempts)),
-      timestamp: record.timestamp < 0 ? undefined : record.timestamp
+      headers: headers(record.headers, infoOf(record, failure, attempts))
     }).pipe(
       // The topic may have been deleted, or made anew with fewer partitions.
       Effect.tapError((error) => Effect.sync(() => isRetriable(error) ? undefined : counts.delete(topic)))

@@ -9,7 +9,8 @@
  * dead-letter topic would delete at once what comes from an old record. The headers have the names and the encodings of
  * Spring's `DeadLetterPublishingRecoverer`, so that its tools read them: numbers are big-endian, `-partition` and
  * `kafka_deliveryAttempt` in 4 bytes, `-offset` and `-timestamp` in 8; everything else is UTF-8 text. The `fqcn` headers
- * hold the `_tag` of an error, or the name of its class.
+ * hold the `_tag` of an error, or the name of its class. Where a dead letter is too large for its topic, the message and
+ * the stack trace are left out.
  *
  * @since 0.1.0
  */

@@ -79,7 +79,7 @@ export interface DeadLetterOptions {
   readonly create?: boolean | undefined
   /** Replicas of a topic that is created. Default: the broker's `default.replication.factor`. */
   readonly replicationFactor?: number | undefined
-  /** The longest stack trace that is written, in characters. Default 8192. */
+  /** The longest message, and the longest stack trace, that is written, in characters. Default 8192. */
   readonly stackTraceLimit?: number | undefined
 }
 

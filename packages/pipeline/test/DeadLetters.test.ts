@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FailurePolicy from "../src/FailurePolicy.ts"
 import * as Pipeline from "../src/Pipeline.ts"
-import { advance, common, dlqOf, start, withCluster } from "./fixtures.ts"
+import { advance, committedOf, common, dlqOf, start, withCluster } from "./fixtures.ts"
 
 const day = 86_400_000
 
@@ -28,5 +28,27 @@ describe("a dead letter", () => {
         assert.lengthOf(yield* dlqOf(cluster), 1)
         yield* cluster.enforceRetention("in.dlq")
         assert.lengthOf(yield* dlqOf(cluster), 1)
+      })))
+
+  it.effect("whose reason is too long for the topic is written with less of it; its partition does not wait for ever", () =>
+    withCluster({ records: 2 }, (cluster) =>
+      Effect.gen(function*() {
+        const { stop } = yield* start(failing("x".repeat(3_000_000)))
+        yield* advance(60_000, 500)
+        assert.lengthOf(yield* dlqOf(cluster), 2)
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 2 })
+        yield* stop
+      })))
+
+  it.effect("of a record that fills its topic's limit is written without the reason's text", () =>
+    withCluster({}, (cluster) =>
+      Effect.gen(function*() {
+        yield* cluster.append("in", [{ key: "k", value: "x".repeat(1_048_588 - 2_000) }])
+        const { stop } = yield* start(failing("y".repeat(5_000)))
+        yield* advance(60_000, 500)
+        const [letter] = yield* dlqOf(cluster)
+        assert.isDefined(letter)
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 1 })
+        yield* stop
       })))
 })

@@ -74,18 +74,24 @@ export const make = Effect.fnUntraced(function*(options: {
     const topic = topicOf(record.topic)
     const partitions = yield* partitionsOf(topic, record.topic)
     const writer = yield* getProducer
-    yield* writer.send({
-      topic,
-      partition: record.partition % Math.max(1, partitions),
-      key: record.key,
-      value: record.value,
-      headers: headers(record.headers, infoOf(record, failure, attempts))
-    }).pipe(
+    const info = infoOf(record, failure, attempts)
+    const write = (why: DeadLetterInfo) =>
+      writer.send({
+        topic,
+        partition: record.partition % Math.max(1, partitions),
+        key: record.key,
+        value: record.value,
+        headers: headers(record.headers, why)
+      })
+    yield* write(info).pipe(
+      // The record itself went through a topic like this one: what does not fit is what was added to it.
+      Effect.catchIf(isTooLarge, () => write({ ...info, message: "", stacktrace: "" })),
       // The topic may have been deleted, or made anew with fewer partitions.
       Effect.tapError((error) => Effect.sync(() => isRetriable(error) ? undefined : counts.delete(topic)))
     )
   })
 
+  const limit = deadLetter.stackTraceLimit ?? defaultStackTraceLimit
   const infoOf = (record: ConsumerRecord, failure: Failure, attempts: number): DeadLetterInfo => {
     const { error } = failure
     const cause = causeOf(error)
@@ -98,11 +104,14 @@ export const make = Effect.fnUntraced(function*(options: {
       consumerGroup: options.group(),
       exception: kindOf(error),
       exceptionCause: cause === undefined ? undefined : kindOf(cause),
-      message: error instanceof DecodeError ? error.message : describe(failure),
-      stacktrace: failure.stack.slice(0, deadLetter.stackTraceLimit ?? defaultStackTraceLimit),
+      message: (error instanceof DecodeError ? error.message : describe(failure)).slice(0, limit),
+      stacktrace: failure.stack.slice(0, limit),
       attempts
     }
   }
 
   return { topicOf, send }
 })
+
+const isTooLarge = (error: KafkaError): boolean =>
+  error._tag === "ProduceError" && (error.code === "MESSAGE_TOO_LARGE" || error.code === "RECORD_LIST_TOO_LARGE")

@@ -135,12 +135,13 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
     level: "Debug",
     message: `${e.paused ? "paused" : "resumed"} with ${e.records} records, ${e.bytes} bytes waiting`
   }),
+  // A group that begins has no offsets yet: that is no reason to worry.
   OffsetReset: (e): Line => ({
-    level: "Warn",
+    level: e.committed === undefined && e.policy !== "none" ? "Info" : "Warn",
     message: (e.committed === undefined
-      ? "the group has no committed offset"
-      : `the offset ${e.committed} is outside of the log`) +
-      `, which holds ${e.beginning} to ${e.end}; auto_offset_reset is ${e.policy}`
+      ? `the group has no committed offset; the log holds ${e.beginning} to ${e.end}`
+      : `the offset ${e.committed} is outside of the log, which holds ${e.beginning} to ${e.end}`) +
+      `; auto_offset_reset is ${e.policy}`
   }),
   Stalled: (e): Line => ({
     level: "Error",

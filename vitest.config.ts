@@ -25,7 +25,9 @@ export default defineConfig({
           name: "unit",
           include: files("*.test.ts"),
           exclude: [...kafkaTests, ...postgresTests],
-          testTimeout: 10_000
+          // Far above what any needs: a busy machine must not fail a test.
+          testTimeout: 60_000,
+          hookTimeout: 60_000
         }
       },
       {
@@ -33,8 +35,8 @@ export default defineConfig({
           name: "real",
           include: hasKafka ? [...kafkaTests, ...postgresTests] : postgresTests,
           globalSetup: ["test-support/globalSetup.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 60_000
+          testTimeout: 120_000,
+          hookTimeout: 120_000
         }
       }
     ]

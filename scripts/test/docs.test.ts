@@ -43,8 +43,10 @@ describe("the programs of the documentation", () => {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true })
     for (const page of pages) {
-      // What imports nothing is an excerpt, which cannot stand alone.
-      const programs = matches(read(page), /^```ts\n(.*?)^```/gms).filter((code) => /^import /m.test(code))
+      // What imports nothing is an excerpt, which cannot stand alone. What a reader has of their own is given in a comment.
+      const programs = [...read(page).matchAll(/^(?:<!-- given\n(.*?)^-->\n+)?```ts\n(.*?)^```/gms)]
+        .filter(([, , code]) => /^import /m.test(code!))
+        .map(([, given = "", code]) => given + code)
       programs.forEach((code, i) => {
         writeFileSync(join(folder, `${page.replaceAll(/[/.]/g, "-")}-${i + 1}.ts`), code)
       })

@@ -67,13 +67,14 @@ describe("offsetMetadata", () => {
     const { metadata } = encode(100n, some)
     const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     const bytesOf = (text: string) => text.slice(0, 6) + Buffer.from(text.slice(6), "base64").toString("hex")
-    for (let at = 0; at < metadata.length; at++) {
-      const others = [...digits].filter((digit) => digit !== metadata[at])
-      const changed = others.map((digit) => metadata.slice(0, at) + digit + metadata.slice(at + 1))
-      for (const text of [metadata.slice(0, at), ...changed]) {
-        // Padding, and the last bits of the last digit, mean nothing in base64.
-        if (bytesOf(text) !== bytesOf(metadata)) assert.deepStrictEqual(decode(100n, text), [], text)
-      }
-    }
+    const damaged = Array.from(metadata, (own, at) => [
+      metadata.slice(0, at),
+      ...[...digits].filter((digit) => digit !== own).map((digit) =>
+        metadata.slice(0, at) + digit + metadata.slice(at + 1)
+      )
+    ]).flat()
+      // Padding, and the last bits of the last digit, mean nothing in base64.
+      .filter((text) => bytesOf(text) !== bytesOf(metadata))
+    assert.deepStrictEqual(damaged.filter((text) => decode(100n, text).length > 0), [])
   })
 })

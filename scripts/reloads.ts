@@ -23,7 +23,6 @@ import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
-import * as Scope from "effect/Scope"
 import * as Exit from "effect/Exit"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
@@ -282,14 +281,9 @@ const program = Effect.gen(function*() {
   yield* outageOf(database)
 })
 
-const scope = Effect.runSync(Scope.make())
 const exit = await Effect.runPromise(
-  Effect.exit(Effect.provide(program, live)).pipe(
-    Random.withSeed(values.seed),
-    Effect.provideService(Scope.Scope, scope)
-  )
+  Effect.exit(Effect.provide(program, live)).pipe(Effect.scoped, Random.withSeed(values.seed))
 )
-await Effect.runPromise(Scope.close(scope, Exit.void))
 await database.stop()
 await kafka.stop()
 if (Exit.isFailure(exit)) console.error(exit.cause)

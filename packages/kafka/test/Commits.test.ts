@@ -3,6 +3,7 @@ import { FaultPlan } from "@weft/testing"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
+import { make as topicPartition } from "../src/TopicPartition.ts"
 import { advance, collectEvents, committedOf, member, withCluster } from "./fixtures.ts"
 
 const settleAll = Stream.runForEach((batch: { readonly settleAll: () => boolean }) =>
@@ -33,5 +34,17 @@ describe("a commit", () => {
         const failures = (yield* Ref.get(events)).filter((event) => event._tag === "CommitFailed").length
         assert.isAtLeast(failures, 8)
         assert.isAtMost(failures, 15)
+      })))
+
+  it.effect("that has not been made yet is not forgotten by a seek to where the partition stands", () =>
+    withCluster({ records: 10 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ enableAutoCommit: true, autoCommitIntervalMs: 60_000 })
+        yield* Effect.forkChild(settleAll(consumer.batches))
+        yield* advance(1_000)
+        assert.deepStrictEqual(yield* committedOf(cluster), {})
+        yield* consumer.seek(topicPartition("in", 0), (yield* consumer.snapshot)[0]!.watermark)
+        yield* advance(70_000, 500)
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 10 })
       })))
 })

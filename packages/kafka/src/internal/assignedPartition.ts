@@ -78,13 +78,15 @@ export class AssignedPartition implements BatchOwner {
   /** Starts, or starts anew after a seek: what was in flight before belongs to an epoch that ended. */
   startAt(epoch: number, offset: bigint, settledBeyond: ReadonlyArray<OffsetRange>): void {
     if (this.state === "ended") return
+    const isUncommitted = this.changes > this.committedChanges && this.tracker.watermark === offset
     this.epoch = epoch
     this.queue.clear()
     this.tracker = new OffsetTracker(offset)
     this.inFlight = 0
     this.position = offset
     this.settledBeyond = settledBeyond
-    this.changes = this.committedChanges = 0
+    this.committedChanges = 0
+    this.changes = isUncommitted ? 1 : 0
     this.metadataBytes = 0
     if (this.state === "starting") this.state = this.gate.isOpen() ? "active" : "draining"
   }

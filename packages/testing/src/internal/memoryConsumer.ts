@@ -301,6 +301,8 @@ export const make = Effect.fnUntraced(function*(world: World.World, options: {
     adopt(subscription.partitions, true)
     return yield* fetchLoop
   }).pipe(
+    // What a dead client asks for fails in many ways; that it died is why.
+    Effect.catch((error) => dead ? Deferred.await(fatal) : Effect.fail(error)),
     Effect.raceFirst(Deferred.await(fatal)),
     Effect.ensuring(Effect.sync(session.close))
   )

@@ -1,6 +1,7 @@
 /**
- * `npm run simulate -- --schedules 1000 --seed S [--faults planned|crashes|all] [--only SEED] [--first]`: seeded schedules on the in-memory cluster under virtual time.
- * Prints each seed that breaks the contract, with its story; the same seed is the same run.
+ * `npm run simulate -- --schedules 1000 --seed S [--faults planned|crashes|all] [--mode streams|pipelines] [--only SEED]
+ * [--first]`: seeded schedules on the in-memory cluster under virtual time. Prints each seed that breaks the contract, with
+ * its story; the same seed is the same run.
  */
 import * as Simulation from "@weft/testing/Simulation"
 import * as Effect from "effect/Effect"
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     only: { type: "string" },
     faults: { type: "string" },
+    mode: { type: "string" },
     verbose: { type: "boolean", default: false },
     first: { type: "boolean", default: false }
   }
@@ -27,6 +29,12 @@ if (values.faults !== undefined && given === undefined) {
   console.error(`--faults takes one of ${kinds.join(", ")}`)
   process.exit(2)
 }
+const modes: ReadonlyArray<Simulation.Mode> = ["streams", "pipelines"]
+const mode = modes.find((one) => one === values.mode)
+if (values.mode !== undefined && mode === undefined) {
+  console.error(`--mode takes one of ${modes.join(", ")}`)
+  process.exit(2)
+}
 const seeds = values.only === undefined
   ? Array.from({ length: schedules }, (_, i) => `${values.seed}-${i}`)
   : [values.only]
@@ -37,7 +45,7 @@ let records = 0
 let duplicates = 0
 for (const [i, seed] of seeds.entries()) {
   const faults = given ?? kinds[i % kinds.length]!
-  const report = await Effect.runPromise(Simulation.run({ seed, faults }))
+  const report = await Effect.runPromise(Simulation.run({ seed, faults, mode }))
   records += report.records
   duplicates += report.duplicates
   if (report.violations.length === 0 && !values.verbose) continue

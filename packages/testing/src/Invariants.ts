@@ -172,18 +172,20 @@ export const duplicates = (processed: ReadonlyArray<Processing>): number => {
 }
 
 /**
- * Once faults have ended and time has passed, the group has committed all of the log.
+ * Once faults have ended and time has passed, the group has committed all of the log; nothing, where there is nothing.
  *
  * @category contract
  * @since 0.1.0
  */
 export const allCommitted = (
-  ends: ReadonlyArray<{ readonly topic: string; readonly partition: number; readonly end: bigint }>,
+  ends: ReadonlyArray<
+    { readonly topic: string; readonly partition: number; readonly begin: bigint; readonly end: bigint }
+  >,
   committed: ReadonlyArray<{ readonly topic: string; readonly partition: number; readonly offset: bigint | undefined }>
 ): ReadonlyArray<string> => {
   const offsets = new Map(committed.map((one) => [keyOf(one), one.offset]))
   return ends.flatMap((one) => {
-    const offset = offsets.get(keyOf(one)) ?? 0n
+    const offset = offsets.get(keyOf(one)) ?? one.begin
     return offset === one.end ? [] : [`not committed: ${keyOf(one)} is at ${offset} of ${one.end}`]
   })
 }

@@ -4,20 +4,25 @@
  *
  * @since 0.1.0
  */
-import * as Consumer from "@weft/kafka/Consumer"
+import { ConsumerRecord } from "@weft/kafka/ConsumerRecord"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
-import * as Subscription from "@weft/kafka/Subscription"
+import { fromRecords } from "@weft/kafka/FetchedBatch"
+import { make as topicPartition } from "@weft/kafka/TopicPartition"
 import type * as Transport from "@weft/kafka/Transport"
+import * as DeadLetter from "@weft/pipeline/DeadLetter"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as TestClock from "effect/testing/TestClock"
 import * as FaultPlan from "./FaultPlan.ts"
+import { advance, between, choose } from "./internal/simulation/draws.ts"
+import * as Members from "./internal/simulation/members.ts"
 import * as Invariants from "./Invariants.ts"
 import * as MemoryCluster from "./MemoryCluster.ts"
 
@@ -34,11 +39,21 @@ import * as MemoryCluster from "./MemoryCluster.ts"
 export type Faults = "planned" | "crashes" | "all"
 
 /**
+ * Who works: bare consumers with streams, or pipelines with handlers that fail and dead letters.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Mode = "streams" | "pipelines"
+
+/**
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly seed: string
+  /** Default: drawn from the seed. */
+  readonly mode?: Mode | undefined
   readonly faults?: Faults | undefined
   /** How many things happen. Default 12. */
   readonly steps?: number | undefined
@@ -58,14 +73,10 @@ export interface Report {
   readonly virtualMs: number
 }
 
-interface Member {
-  readonly name: string
-  readonly consumer: Consumer.Consumer["Service"]
-  readonly scope: Scope.Closeable
-}
-
 const group = "simulation"
 const topic = "in"
+/** What pipelines make of records that they cannot process. */
+const deadLetters = `${topic}.dlq`
 
 /**
  * Runs one schedule from its seed.
@@ -82,21 +93,35 @@ export const run = (options: Options): Effect.Effect<Report> =>
     Random.withSeed(options.seed)
   )
 
-const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 }: Options) {
+const simulate = Effect.fnUntraced(function*({ faults = "all", mode, seed, steps = 12 }: Options) {
   const cluster = yield* MemoryCluster.MemoryCluster
   const partitions = yield* between(1, 6)
   const slowest = yield* between(5, 400)
   const maxPollRecords = yield* between(1, 30)
-  const reading = yield* Random.choice(["merged", "partitions", "unordered"] as const)
   const queueMaxRecords = yield* between(1, 200)
   // Small enough for a backlog of many fetches.
   const maxPartitionFetchBytes = yield* between(200, 4_000)
+  const enableAutoCommit = (yield* between(0, 3)) === 0
+  const autoCommitIntervalMs = yield* between(200, 5_000)
+  // Only what comes after the group has begun is promised then.
+  const autoOffsetReset = (yield* between(0, 5)) === 0 ? "latest" : "earliest"
+  const stallPolicy = yield* Random.choice(["report", "halt"] as const)
   const story: Array<string> = []
-  const processed: Array<Invariants.Processing> = []
-  const members: Array<Member> = []
+  const processed: Array<Members.Attempt> = []
+  const overfull: Array<string> = []
+  const members: Array<Members.Member> = []
+  const turns = Semaphore.makeUnsafe(1)
+  const rejoinTurn = Effect.asVoid(Effect.acquireRelease(turns.take(1), () => turns.release(1)))
   let appended = 0
   let joined = 0
   yield* cluster.createTopic(topic, { partitions, replicationFactor: 3 })
+  yield* cluster.createTopic(deadLetters, { partitions, replicationFactor: 3 })
+  const crew = yield* Members[mode ?? (yield* Random.choice(["streams", "pipelines"] as const))]({
+    topic,
+    slowest,
+    getStuck: faults === "all",
+    report: (attempt) => processed.push(attempt)
+  })
 
   const settings = (overrides: Partial<ConsumerSettings.ConsumerSettings> = {}) =>
     ConsumerSettings.make({
@@ -108,6 +133,10 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
       fetchMaxWaitMs: 100,
       queueMaxRecords,
       maxPartitionFetchBytes,
+      enableAutoCommit,
+      autoCommitIntervalMs,
+      autoOffsetReset,
+      stallPolicy,
       ...overrides
     })
 
@@ -115,44 +144,31 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
     const count = yield* between(1, 120)
     for (let i = 0; i < count; i++) {
       const partition = yield* between(0, partitions)
-      yield* Effect.orDie(cluster.append(topic, [{ partition, value: String(appended++) }]))
+      const key = yield* Random.choice([null, "a", "b", "c", "d"] as const)
+      yield* Effect.orDie(cluster.append(topic, [{ partition, key, value: String(appended++) }]))
     }
     return `${count} records`
   })
 
-  /** Uneven latency: even one hides what a position committed too early would lose. */
-  const process = (member: string) => (batch: Consumer.CommittableRecord<Uint8Array, Uint8Array>) =>
-    Effect.gen(function*() {
-      const { offset, partition } = batch.record
-      const startedAt = yield* Clock.currentTimeMillis
-      yield* Effect.sleep(yield* between(0, slowest))
-      const endedAt = yield* Clock.currentTimeMillis
-      const settled = batch.offset.settle()
-      processed.push({ member, topic, partition, offset, startedAt, endedAt, settled })
-    })
-
   const join = Effect.fnUntraced(function*() {
     const name = `member-${joined++}`
-    const scope = yield* Scope.make()
-    const consumer = yield* Consumer.make({
-      subscription: Subscription.topics(topic),
-      settings: settings({ clientId: name })
-    }).pipe(Scope.provide(scope))
-    const records = reading === "partitions"
-      ? Stream.flatMap(
-        consumer.partitionedStream(),
-        ([, records]) => Stream.mapEffect(records, process(name)),
-        { concurrency: "unbounded" }
-      )
-      : Stream.mapEffect(
-        consumer.stream(),
-        process(name),
-        reading === "unordered" ? { concurrency: 8, unordered: true } : undefined
-      )
-    yield* Effect.forkIn(Effect.ignore(Stream.runDrain(records)), scope)
-    members.push({ name, scope, consumer })
+    // A pipeline asks the brokers first, and the clock has to move on for their answer.
+    yield* crew.start(name, settings({ clientId: name }), rejoinTurn).pipe(
+      Effect.tap((member) => Effect.forkIn(resumeHalted(member), member.scope)),
+      Effect.map((member) => members.push(member)),
+      Effect.forkDetach
+    )
     return name
   })
+
+  /** A person who looks after what a stall has halted. */
+  const resumeHalted = ({ consumer }: Members.Member) =>
+    Stream.runForEach(consumer.events, (event) =>
+      event._tag === "Stalled"
+        ? Effect.forkChild(
+          Effect.andThen(Effect.sleep(5_000), consumer.resume([topicPartition(event.topic, event.partition)]))
+        )
+        : Effect.void)
 
   const leave = Effect.fnUntraced(function*() {
     const [member] = members.splice(yield* between(0, members.length), 1)
@@ -162,39 +178,83 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
 
   const fault = (plan: FaultPlan.FaultPlan, what: string) => Effect.as(cluster.apply(plan), what)
   const target = Effect.map(between(0, Math.max(1, members.length)), (index) => ({ groupId: group, index }))
+  const someone = <E, R>(f: (member: Members.Member) => Effect.Effect<string, E, R>) =>
+    Effect.flatMap(
+      between(0, Math.max(1, members.length)),
+      (index) => members[index] === undefined ? Effect.succeed("nobody: none is there") : f(members[index])
+    )
 
-  const planned: ReadonlyArray<
+  type Actions = ReadonlyArray<
     readonly [name: string, weight: number, action: Effect.Effect<string, never, Transport.Transport>]
-  > = [
+  >
+  const planned: Actions = [
     ["produce", 3, produce()],
     ["join", 2, Effect.suspend(() => members.length < 5 ? join() : Effect.succeed("nobody: five are enough"))],
     ["leave", 2, Effect.suspend(() => members.length > 1 ? leave() : Effect.succeed("nobody: one is left"))],
     [
       "reconfigure",
       1,
-      Effect.gen(function*() {
-        const member = members[yield* between(0, members.length)]!
+      someone(Effect.fnUntraced(function*({ consumer, name }) {
         const sessionTimeoutMs = 10_000 + 100 * (yield* between(0, 50))
-        yield* member.consumer.reconfigure(settings({ clientId: member.name, sessionTimeoutMs }))
-        return `${member.name} rejoins with a session of ${sessionTimeoutMs} ms`
-      })
+        yield* consumer.reconfigure(settings({ clientId: name, sessionTimeoutMs }))
+        return `${name} rejoins with a session of ${sessionTimeoutMs} ms`
+      }))
+    ],
+    [
+      "tune",
+      1,
+      someone(Effect.fnUntraced(function*({ name, tune }) {
+        const concurrency = yield* between(1, 12)
+        yield* tune(concurrency)
+        return `${name} to ${concurrency} at the same time`
+      }))
     ],
     [
       "pause",
       1,
+      someone(Effect.fnUntraced(function*({ consumer, name }) {
+        const held = yield* SubscriptionRef.get(consumer.assignment)
+        yield* consumer.pause(held)
+        yield* Effect.forkDetach(Effect.andThen(Effect.sleep(2_000), consumer.resume(held)))
+        return `${name} pauses ${held.join()} for 2 s`
+      }))
+    ],
+    [
+      "dead letters",
+      1,
+      Effect.flatMap(
+        between(1, 20),
+        (times) => fault(FaultPlan.fail("produce", "INVALID_REQUIRED_ACKS", { times }), `are refused ${times} times`)
+      )
+    ],
+    [
+      "compaction",
+      1,
       Effect.gen(function*() {
-        const member = members[yield* between(0, members.length)]!
-        const held = yield* SubscriptionRef.get(member.consumer.assignment)
-        yield* member.consumer.pause(held)
-        yield* Effect.forkDetach(Effect.andThen(Effect.sleep(2_000), member.consumer.resume(held)))
-        return `${member.name} pauses ${held.join()} for 2 s`
+        const partition = yield* between(0, partitions)
+        const { begin, end } = yield* Effect.orDie(cluster.bounds(topic, partition))
+        const gone: Array<bigint> = []
+        for (let offset = begin; offset < end; offset++) if ((yield* between(0, 4)) === 0) gone.push(offset)
+        yield* Effect.orDie(cluster.removeRecords(topic, partition, gone))
+        return `of ${gone.length} records of partition ${partition}`
       })
     ]
   ]
-  const crashes: typeof planned = [
+  const retention: Actions = autoOffsetReset === "latest" ? [] : [[
+    "retention",
+    1,
+    Effect.gen(function*() {
+      const partition = yield* between(0, partitions)
+      const { begin, end } = yield* Effect.orDie(cluster.bounds(topic, partition))
+      const before = begin + BigInt(yield* between(0, Number(end - begin) + 1))
+      yield* Effect.orDie(cluster.deleteRecords(topic, partition, before))
+      return `of partition ${partition} before ${before}`
+    })
+  ]]
+  const crashes: Actions = [
     ["crash", 2, Effect.flatMap(target, (one) => fault(FaultPlan.crash(one), `client ${one.index}`))]
   ]
-  const hard: typeof planned = [
+  const hard: Actions = [
     ["expire", 1, Effect.flatMap(target, (one) => fault(FaultPlan.expireSession(one), `session ${one.index}`))],
     [
       "freeze",
@@ -204,6 +264,17 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
         const ms = yield* between(100, 30_000)
         return yield* fault(FaultPlan.freeze(one, ms), `client ${one.index} for ${ms} ms`)
       })
+    ],
+    [
+      "seek",
+      1,
+      someone(Effect.fnUntraced(function*({ consumer, name }) {
+        const held = (yield* consumer.snapshot).filter(({ state }) => state === "active")
+        for (const { partition, watermark } of held) {
+          yield* Effect.forkDetach(Effect.ignore(consumer.seek(topicPartition(topic, partition), watermark)))
+        }
+        return `${name} goes back to the first record of each partition that is not settled`
+      }))
     ],
     ["coordinator", 1, fault(FaultPlan.coordinatorMove(group, 500), "moves")],
     [
@@ -223,7 +294,9 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
       "requests",
       2,
       Effect.gen(function*() {
-        const kind = yield* Random.choice(["commit", "heartbeat", "join", "fetch", "offsetFetch", "sync"] as const)
+        const kind = yield* Random.choice(
+          ["commit", "heartbeat", "join", "fetch", "offsetFetch", "sync", "produce", "listOffsets"] as const
+        )
         const times = yield* between(1, 4)
         const how = yield* Random.choice(["fail", "lose", "loseAnswer", "delay"] as const)
         const plans = {
@@ -238,19 +311,40 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
     ]
   ]
   const actions = faults === "planned"
-    ? planned
+    ? [...planned, ...retention]
     : faults === "crashes"
-    ? [...planned, ...crashes]
-    : [...planned, ...crashes, ...hard]
+    ? [...planned, ...retention, ...crashes]
+    : [...planned, ...retention, ...crashes, ...hard]
 
-  story.push(`${partitions} partitions, ${reading}, handlers up to ${slowest} ms, faults: ${faults}`)
-  yield* produce()
+  /** Nobody holds more than the formula of the settings allows. */
+  const lookAtMemory = Effect.gen(function*() {
+    for (const { consumer, held, name } of members) {
+      const { atMost, records } = yield* held
+      if (records > atMost) overfull.push(`memory: ${name} holds ${records} records, at most ${atMost} may be`)
+      for (const { partition, queuedRecords } of yield* consumer.snapshot) {
+        const most = queueMaxRecords + overshoot(maxPartitionFetchBytes)
+        if (queuedRecords > most) overfull.push(`memory: ${name} queues ${queuedRecords} of ${partition}, not ${most}`)
+      }
+    }
+  })
+
+  story.push(
+    `${partitions} partitions, ${crew.description}, handlers up to ${slowest} ms, faults: ${faults}, ` +
+      `reset ${autoOffsetReset}, stall ${stallPolicy}` +
+      (enableAutoCommit ? `, commits every ${autoCommitIntervalMs} ms` : "")
+  )
+  if (autoOffsetReset === "earliest") yield* produce()
   yield* join()
+  for (let waited = 0; waited < 30_000; waited += 250) {
+    if (autoOffsetReset === "earliest" || (yield* cluster.committed(group)).length === partitions) break
+    yield* advance(250)
+  }
   for (let i = 0; i < steps; i++) {
     const [name, , action] = yield* choose(actions)
     const what = yield* action
     story.push(`${yield* Clock.currentTimeMillis}: ${name} ${what}`)
     yield* advance(yield* between(1, 8_000))
+    yield* lookAtMemory
   }
   yield* cluster.clearFaults
   story.push(`${yield* Clock.currentTimeMillis}: quiet`)
@@ -262,7 +356,8 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
   }))
   const ends = yield* Effect.forEach(
     Array.from({ length: partitions }, (_, partition) => partition),
-    (partition) => Effect.map(Effect.orDie(cluster.bounds(topic, partition)), ({ end }) => ({ topic, partition, end }))
+    (partition) =>
+      Effect.map(Effect.orDie(cluster.bounds(topic, partition)), ({ begin, end }) => ({ topic, partition, begin, end }))
   )
   // Liveness: an hour without a fault is enough for whatever was left behind.
   let open: ReadonlyArray<string> = []
@@ -275,6 +370,16 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
   yield* advance(120_000, 5_000)
 
   const commits = yield* cluster.commits(group)
+  // A record that is a dead letter is done when the dead letter was written.
+  for (const letter of yield* Effect.orDie(cluster.records(deadLetters))) {
+    const record = new ConsumerRecord(fromRecords({ ...letter, records: [letter], highWatermark: 0n }), 0)
+    const info = DeadLetter.read(record)
+    if (info === undefined) continue
+    const { offset, partition } = info
+    const key = record.key === null ? undefined : Buffer.from(record.key).toString()
+    const [startedAt, endedAt] = [letter.timestamp, letter.timestamp]
+    processed.push({ member: deadLetters, topic, partition, offset, key, startedAt, endedAt, settled: true })
+  }
   const duplicates = Invariants.duplicates(processed)
   const report: Report = {
     seed,
@@ -287,7 +392,8 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
       ...Invariants.commitsFollowProcessing(log, processed, commits),
       ...Invariants.commitsNeverGoBack(commits),
       ...(faults !== "all" ? Invariants.committedIsNotRepeated(processed, commits) : []),
-      ...(faults === "planned" && reading !== "unordered" ? Invariants.orderPerPartition(processed) : []),
+      ...(faults === "planned" ? Invariants.orderPerPartition(inOrder(crew.order, processed)) : []),
+      ...overfull,
       ...open,
       ...(faults === "planned" && duplicates > 0 ? [`${duplicates} duplicates after planned changes`] : [])
     ]
@@ -295,18 +401,23 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", seed, steps = 12 
   return report
 })
 
-const choose = Effect.fnUntraced(
-  function*<A extends readonly [string, number, ...ReadonlyArray<unknown>]>(all: ReadonlyArray<A>) {
-    let left = yield* between(0, all.reduce((sum, [, weight]) => sum + weight, 0))
-    return all.find(([, weight]) => (left -= weight) < 0) ?? all[0]!
+/** What keeps an order, as if each key had a partition of its own. */
+const inOrder = (
+  order: Members.Crew["order"],
+  processed: ReadonlyArray<Members.Attempt>
+): ReadonlyArray<Invariants.Processing> => {
+  switch (order) {
+    case "partition":
+      return processed
+    case "key":
+      return processed.flatMap((one) => one.key === undefined ? [] : [{ ...one, topic: `${one.topic} ${one.key} ` }])
+    case "none":
+      return []
   }
-)
+}
 
-/** From `min` to below `max`. */
-const between = (min: number, max: number): Effect.Effect<number> => Random.nextIntBetween(min, max, { halfOpen: true })
+/** No record takes less on the wire. */
+const smallestRecord = 10
 
-/** Small steps, so that what happens in between happens in its order. */
-const advance = (ms: number, step = 250) =>
-  Effect.gen(function*() {
-    for (let at = 0; at < ms; at += step) yield* TestClock.adjust(Math.min(step, ms - at))
-  })
+/** What a fetch that was under way may bring beyond a full queue: twice, as a seek begins another one. */
+const overshoot = (fetchBytes: number): number => 2 * Math.ceil(fetchBytes / smallestRecord)

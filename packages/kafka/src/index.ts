@@ -31,6 +31,11 @@ export * as ConsumerSettings from "./ConsumerSettings.ts"
 /**
  * @since 0.1.0
  */
+export * as Crc32c from "./Crc32c.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as FetchStrategy from "./FetchStrategy.ts"
 
 /**

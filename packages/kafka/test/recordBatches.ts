@@ -1,7 +1,7 @@
 /** An encoder of record batches for tests: whatever a broker may send, also what no producer of ours would write. */
 import { Buffer } from "node:buffer"
 import { gzipSync, zstdCompressSync } from "node:zlib"
-import { crc32c } from "../src/internal/crc32c.ts"
+import { crc32c } from "../src/Crc32c.ts"
 import { compressLz4, compressSnappy } from "./codecs.ts"
 
 export interface TestRecord {

@@ -5,7 +5,7 @@
  * written for another offset: tools that copy a group, or move it, may keep the metadata that no longer fits. (The idea of
  * such metadata is Confluent's Parallel Consumer's.)
  */
-import { crc32c } from "./crc32c.ts"
+import { crc32c } from "../Crc32c.ts"
 import type { OffsetRange } from "./offsetRanges.ts"
 
 /** The broker's default `offset.metadata.max.bytes`. */

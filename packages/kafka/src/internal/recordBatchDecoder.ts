@@ -7,7 +7,7 @@ import { AbortedTransactions } from "./abortedTransactions.ts"
 import { BatchHead, lengthFrom, magicEnd, smallestLength } from "./batchHead.ts"
 import { compressionTypes, nodeDecompressors } from "./compression.ts"
 import { controlType } from "./controlRecord.ts"
-import { crc32c } from "./crc32c.ts"
+import { crc32c } from "../Crc32c.ts"
 import { RecordWalk } from "./recordWalk.ts"
 import { copyOf, type Extent, Run } from "./run.ts"
 

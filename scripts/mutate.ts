@@ -64,8 +64,8 @@ const bugs: ReadonlyArray<Bug> = [
   {
     name: "partitions that were lost are kept",
     file: "kafka/src/internal/membership.ts",
-    replace: "state.end(lost)",
-    by: "",
+    replace: "onLost: (partitions) => state.giveUp(held(partitions), \"Lost\")",
+    by: "onLost: () => {}",
     faults: "all"
   },
   {

@@ -173,20 +173,13 @@ const membership = Effect.fnUntraced(function*(
   state.isLeaving = true
   const held = [...state.partitions.values()]
   yield* drain(state, held)
-  state.end(held)
-  if (held.length > 0) {
-    state.publish(ConsumerEvent.Revoked({ partitions: held.map((partition) => partition.topicPartition) }))
-  }
+  state.giveUp(held, "Revoked")
   return outcome
 })
 
 /** After a crash nothing can be committed any more. */
 const giveUp = Effect.fnUntraced(function*(state: ConsumerState, options: LoopOptions) {
-  const held = [...state.partitions.values()]
-  state.end(held)
-  if (held.length > 0) {
-    state.publish(ConsumerEvent.Lost({ partitions: held.map((partition) => partition.topicPartition) }))
-  }
+  state.giveUp([...state.partitions.values()], "Lost")
   yield* SubscriptionRef.set(options.assignment, [])
 })
 

@@ -49,7 +49,6 @@ export class ConsumerState implements PartitionOwner {
   readers = 0
   /** Overrides the settings' schedule while a `commitWithin` runs. */
   commitPolicy: CommitPolicy | undefined = undefined
-  fenced = 0
   private epochs = 0
   private line: Array<AssignedPartition> = []
   private readonly events: PubSub.PubSub<ConsumerEvent>
@@ -179,11 +178,17 @@ export class ConsumerState implements PartitionOwner {
     this.ready.openUnsafe()
   }
 
+  /** Ends partitions and says so: given up in an orderly way, or lost with the membership. */
+  giveUp(partitions: ReadonlyArray<AssignedPartition>, how: "Revoked" | "Lost"): void {
+    if (partitions.length === 0) return
+    this.end(partitions)
+    this.publish(ConsumerEvent[how]({ partitions: partitions.map((partition) => partition.topicPartition) }))
+  }
+
   close(cause: Cause.Cause<KafkaError> | undefined): void {
     if (this.lifecycle._tag === "Closed") return
     this.lifecycle = { _tag: "Closed", cause }
     this.end([...this.partitions.values()])
-    this.ready.openUnsafe()
     for (const listener of this.onClosed) listener()
   }
 
@@ -204,14 +209,7 @@ export class ConsumerState implements PartitionOwner {
   }
 
   onFenced({ topicPartition: { partition, topic } }: AssignedPartition, records: number): void {
-    this.fenced += records
     if (records > 0) this.publish(ConsumerEvent.Fenced({ topic, partition, records }))
-  }
-
-  get inFlight(): number {
-    let records = 0
-    for (const partition of this.partitions.values()) records += partition.inFlight
-    return records
   }
 
   get drainingInFlight(): number {

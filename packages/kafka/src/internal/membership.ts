@@ -116,10 +116,7 @@ export const join = Effect.fnUntraced(function*(
       const change = plan([...state.partitions.values()].map((partition) => partition.topicPartition), partitions)
       const kept = held(change.kept)
       state.memberId = memberId
-      if (change.revoked.length > 0) {
-        state.end(held(change.revoked))
-        state.publish(ConsumerEvent.Revoked({ partitions: change.revoked }))
-      }
+      state.giveUp(held(change.revoked), "Revoked")
       // What is in flight may still end and be committed, in the new generation; nothing begins any more.
       if (state.isLeaving) {
         state.committer.onAssigned()
@@ -144,12 +141,7 @@ export const join = Effect.fnUntraced(function*(
       }))
     },
     beforeRevoke: (partitions) => drain(state, held(partitions)),
-    onLost: (partitions) => {
-      const lost = held(partitions)
-      if (lost.length === 0) return
-      state.end(lost)
-      state.publish(ConsumerEvent.Lost({ partitions: lost.map((partition) => partition.topicPartition) }))
-    },
+    onLost: (partitions) => state.giveUp(held(partitions), "Lost"),
     onOutOfRange: (topicPartition, position) => {
       const assigned = state.find(topicPartition)
       const transport = state.transport

@@ -3,7 +3,7 @@
  * headers, cannot write a header without a value, and takes time with the square of the records.
  */
 import type { OutgoingRecord } from "@weft/kafka/Transport"
-import { crc32c } from "./crc32c.ts"
+import { crc32c } from "@weft/kafka/Crc32c"
 
 /** The records of a batch without its head, which needs to know the size after compression. */
 export interface EncodedRecords {
@@ -116,6 +116,6 @@ export const encodeBatch = (
   batch.writeInt32BE(options.baseSequence, 53)
   batch.writeInt32BE(count, 57)
   batch.set(bytes, headSize)
-  batch.writeUInt32BE(crc32c(batch, checkedFrom), 17)
+  batch.writeUInt32BE(crc32c(new DataView(batch.buffer, batch.byteOffset, batch.length), checkedFrom, batch.length), 17)
   return batch
 }

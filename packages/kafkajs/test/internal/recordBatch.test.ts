@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { crc32c as crcOf } from "@weft/kafka/Crc32c"
 import type { OutgoingRecord } from "@weft/kafka/Transport"
 import * as fc from "fast-check"
 import { createRequire } from "node:module"
 import { gzipSync } from "node:zlib"
-import { crc32c } from "../../src/internal/crc32c.ts"
 import { headersOf } from "../../src/internal/headers.ts"
 import type { Message } from "../../src/internal/inside.ts"
 import { encodeBatch, encodeRecords, sizeBound } from "../../src/internal/recordBatch.ts"
@@ -37,6 +37,9 @@ const records: fc.Arbitrary<ReadonlyArray<OutgoingRecord>> = fc.array(
 const now = 1_700_000_000_000
 const identity = { producerId: 7n, producerEpoch: 3, baseSequence: 12 } as const
 const decode = (batch: Buffer) => decodeBatch(new Decoder(batch))
+
+const crc32c = (bytes: Uint8Array): number =>
+  crcOf(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
 
 describe("crc32c", () => {
   it("answers what is known of it", () => {

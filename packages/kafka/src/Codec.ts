@@ -133,7 +133,7 @@ const decodeRange = <A>(
   if (range === undefined) return nullResult
   const result = codec.decode(range.buffer, range.start, range.end)
   return Result.isSuccess(result)
-    ? Result.succeed(result.success)
+    ? result as Result.Result<A, never>
     : Result.fail(new DecodeError({ record, part, cause: result.failure }))
 }
 

@@ -1,5 +1,6 @@
 /** A worker hands one batch to the handler. */
 import * as Codec from "@weft/kafka/Codec"
+import type { ConsumerRecord } from "@weft/kafka/ConsumerRecord"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import * as Effect from "effect/Effect"
 import { PipelineRecord } from "../PipelineRecord.ts"
@@ -11,9 +12,51 @@ import type { BatchItem, Entry } from "./workItem.ts"
 
 type Made = PipelineRecord<unknown, unknown>
 
-/** An item's records, as far as the handler can be given them. */
+/** A record that is skipped as it is. */
+const skip = Symbol("skip")
+
+/** A record that no attempt can heal. */
+class Hopeless {
+  readonly error: unknown
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+const decode = (
+  definition: Hub["definition"],
+  record: ConsumerRecord,
+  attempt: number
+): Made | typeof skip | Hopeless => {
+  const value = Codec.decodeValue(definition.value, record)
+  if (value._tag === "Failure") return new Hopeless(value.failure)
+  if (value.success === null && record.value === null) {
+    if (definition.tombstones === "dead-letter") return new Hopeless(new Tombstone())
+    if (definition.tombstones === "skip") return skip
+  }
+  const key = definition.key === undefined ? undefined : Codec.decodeKey(definition.key, record)
+  if (key?._tag === "Failure") return new Hopeless(key.failure)
+  return new PipelineRecord(record, key === undefined ? record.key : key.success, value.success, attempt)
+}
+
+/** All of an item's records; `undefined` where one of them must be looked at alone. */
+const decodeWhole = (hub: Hub, item: BatchItem): ReadonlyArray<Made> | undefined => {
+  const { whole } = item
+  if (whole === undefined) return undefined
+  const made: Array<Made> = []
+  for (const { batch, from, to } of whole) {
+    const { records } = batch
+    for (let index = from; index < to; index++) {
+      const decoded = decode(hub.definition, records[index]!, item.attempts + 1)
+      if (!(decoded instanceof PipelineRecord)) return undefined
+      made.push(decoded)
+    }
+  }
+  return made
+}
+
+/** What is left of an item, looked at one by one. */
 interface Sorted {
-  readonly entries: ReadonlyArray<Entry>
   readonly records: ReadonlyArray<Made>
   readonly skipped: ReadonlyArray<Entry>
   /** The first that cannot be processed. */
@@ -21,34 +64,15 @@ interface Sorted {
 }
 
 const sort = (hub: Hub, item: BatchItem): Sorted => {
-  const { definition } = hub
-  const { tombstones } = definition
-  const entries: Array<Entry> = []
   const records: Array<Made> = []
   const skipped: Array<Entry> = []
-  const hopeless = (entry: Entry, error: unknown): Sorted => ({
-    entries,
-    records,
-    skipped,
-    hopeless: { entry, failure: ofError(error) }
-  })
-  for (const entry of item.entries) {
-    const record = entry.batch.records[entry.index]!
-    const value = Codec.decodeValue(definition.value, record)
-    if (value._tag === "Failure") return hopeless(entry, value.failure)
-    if (record.value === null && tombstones === "dead-letter") return hopeless(entry, new Tombstone())
-    if (record.value === null && tombstones === "skip") {
-      skipped.push(entry)
-      continue
-    }
-    const key = definition.key === undefined ? undefined : Codec.decodeKey(definition.key, record)
-    if (key?._tag === "Failure") return hopeless(entry, key.failure)
-    entries.push(entry)
-    records.push(
-      new PipelineRecord(record, key === undefined ? record.key : key.success, value.success, item.attempts + 1)
-    )
+  for (const entry of item.current()) {
+    const decoded = decode(hub.definition, entry.batch.records[entry.index]!, item.attempts + 1)
+    if (decoded instanceof Hopeless) return { records, skipped, hopeless: { entry, failure: ofError(decoded.error) } }
+    if (decoded === skip) skipped.push(entry)
+    else records.push(decoded)
   }
-  return { entries, records, skipped, hopeless: undefined }
+  return { records, skipped, hopeless: undefined }
 }
 
 export const runBatch = (
@@ -66,37 +90,45 @@ export const runBatch = (
     }
     const now = hub.clock.currentTimeMillisUnsafe()
     if (item.attempts === 0) item.startedAt = now
-    const { entries, hopeless, records, skipped } = sort(hub, item)
-    if (hopeless !== undefined) {
-      item.attempts++
-      return Effect.as(recovery.hopeless(lane, [hopeless.entry], hopeless.failure), undefined)
-    }
-    if (skipped.length > 0) {
-      work.stats.totals.skipped += skipped.length
-      const { attempts } = item
-      hub.settle(work, item, skipped)
-      item.attempts = attempts
+    let records = decodeWhole(hub, item)
+    if (records === undefined) {
+      const sorted = sort(hub, item)
+      const { hopeless, skipped } = sorted
+      if (hopeless !== undefined) {
+        item.attempts++
+        return Effect.as(recovery.hopeless(lane, [hopeless.entry], hopeless.failure), undefined)
+      }
+      if (skipped.length > 0) {
+        work.stats.totals.skipped += skipped.length
+        const { attempts } = item
+        hub.settle(work, item, skipped)
+        item.attempts = attempts
+      }
+      records = sorted.records
     }
     if (!isReadonlyArrayNonEmpty(records)) {
       hub.proceed(lane)
       return Effect.undefined
     }
     item.attempts++
-    const end = () => hub.told(work.stats, records.length, hub.clock.currentTimeMillisUnsafe() - now)
+    const { length } = records
+    const end = () => hub.told(work.stats, length, hub.clock.currentTimeMillisUnsafe() - now)
     const { partition, topic } = work.handle.topicPartition
+    const given = records
     return Effect.matchCauseEffect(
       spans.ofRun(topic, partition, (span) => {
-        if (span !== undefined) { for (const record of records) span.add(record.record) }
-        return hub.definition.processBatch!(records)
+        if (span !== undefined) { for (const record of given) span.add(record.record) }
+        return hub.definition.processBatch!(given)
       }),
       {
         onSuccess: () =>
           Effect.sync((): undefined => {
-            hub.settle(work, item, entries)
+            hub.settleAll(work, item)
             end()
             hub.proceed(lane)
           }),
         onFailure: (cause) => {
+          const entries = item.current()
           const failure = ofCause(cause)
           const one = ofBatchRecord(failure)
           if (one === undefined || entries[one.index] === undefined) {

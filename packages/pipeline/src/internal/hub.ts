@@ -16,7 +16,7 @@ import { KeyLanes, type Lane } from "./keyLanes.ts"
 import type { Lanes, PartitionWork } from "./partitionWork.ts"
 import { type Counts, TopicStats } from "./topicStats.ts"
 import type { Wake } from "./wake.ts"
-import { countByBatch, type Entry, type WorkItem } from "./workItem.ts"
+import { type BatchItem, countByBatch, type Entry, type WorkItem } from "./workItem.ts"
 
 export type WorkLane = Lane<WorkItem, PartitionWork>
 
@@ -179,6 +179,24 @@ export class Hub {
     for (const entry of entries) item.remove(entry)
     work.stats.settled(settled, durationMs)
     this.lanes.settled(work.group, entries.length)
+  }
+
+  /** All that is left of an item is done for good. */
+  settleAll(work: PartitionWork, item: BatchItem): void {
+    const { size, whole } = item
+    if (whole === undefined) return this.settle(work, item, item.current())
+    const durationMs = this.clock.currentTimeMillisUnsafe() - item.startedAt
+    let settled = 0
+    for (const { batch, from, to } of whole) {
+      if (to - from === batch.size) {
+        if (batch.settleAll()) settled += to - from
+      } else {
+        for (let index = from; index < to; index++) if (batch.settle(index)) settled++
+      }
+    }
+    item.clear()
+    work.stats.settled(settled, durationMs)
+    this.lanes.settled(work.group, size)
   }
 
   /** Goes on with the lane after what was first in its item is done. */

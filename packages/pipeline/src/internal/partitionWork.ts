@@ -9,7 +9,7 @@ import type { Order } from "../PipelineOptions.ts"
 import type { KeyLanes, LaneGroup } from "./keyLanes.ts"
 import type { TopicStats } from "./topicStats.ts"
 import type { Wake } from "./wake.ts"
-import { BatchItem, type Entry, RecordItem, type WorkItem } from "./workItem.ts"
+import { BatchItem, countRecords, RecordItem, type Slice, type WorkItem } from "./workItem.ts"
 
 export type Lanes = KeyLanes<WorkItem, PartitionWork>
 
@@ -35,7 +35,7 @@ export class PartitionWork {
   /** Someone waits for the end of the partition's draining. */
   watched = false
   /** Records of a batch that is not full. */
-  private filling: Array<Entry> = []
+  private filling: Array<Slice> = []
   /** Rises with each batch that is closed, so that the window of an earlier one does nothing. */
   fillings = 0
   private readonly intake: IntakeOptions
@@ -76,9 +76,7 @@ export class PartitionWork {
     const { batchSize, lanes, order } = this.intake
     const { handle } = this
     if (batchSize !== undefined) {
-      for (let index = 0; index < batch.size; index++) this.filling.push({ batch, index })
-      const size = batchSize()
-      while (this.filling.length >= size) this.close(this.filling.splice(0, size))
+      this.fill(batch, batchSize())
     } else if (order === "partition") {
       lanes.add(this.group, wholePartition, new RecordItem(handle, batch, 0, batch.size))
     } else {
@@ -91,20 +89,40 @@ export class PartitionWork {
 
   /** The window is over: what there is becomes a batch. */
   closeFilling(): void {
-    if (this.filling.length > 0) this.close(this.filling.splice(0))
+    if (this.filling.length > 0) this.close()
   }
 
-  private close(entries: ReadonlyArray<Entry>): void {
+  /** What was not full is filled up with the batch; the size may be another than before. */
+  private fill(batch: CommittableBatch, size: number): void {
+    const slices = [...this.filling, { batch, from: 0, to: batch.size }]
+    this.filling = []
+    let missing = size
+    for (const { batch, from: first, to: last } of slices) {
+      for (let from = first; from < last;) {
+        const to = Math.min(last, from + missing)
+        this.filling.push({ batch, from, to })
+        missing -= to - from
+        from = to
+        if (missing > 0) continue
+        this.close()
+        missing = size
+      }
+    }
+  }
+
+  private close(): void {
     this.fillings++
     const key = this.intake.order === "none" ? undefined : wholePartition
-    this.intake.lanes.add(this.group, key, new BatchItem(this.handle, entries))
+    const slices = this.filling
+    this.filling = []
+    this.intake.lanes.add(this.group, key, new BatchItem(this.handle, slices))
   }
 
   /** Forgets records whose assignment has ended. */
   prune(): void {
-    const before = this.filling.length
+    const before = countRecords(this.filling)
     this.filling = this.filling.filter(({ batch }) => batch.isLive)
-    this.intake.lanes.settled(this.group, before - this.filling.length)
+    this.intake.lanes.settled(this.group, before - countRecords(this.filling))
     this.intake.lanes.prune(this.group)
   }
 }

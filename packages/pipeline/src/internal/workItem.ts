@@ -80,41 +80,82 @@ export class RecordItem extends WorkItem {
   }
 }
 
-/** Records that are handed to a handler together. */
+/** Records of one batch, side by side: from index `from` to `to` (exclusive). */
+export interface Slice {
+  readonly batch: CommittableBatch
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Records that are handed to a handler together. While nothing happens to one of them alone they are slices, which cost
+ * nothing for each record.
+ */
 export class BatchItem extends WorkItem {
-  readonly entries: Set<Entry>
-  constructor(handle: PartitionHandle, entries: Iterable<Entry>) {
+  private slices: ReadonlyArray<Slice>
+  private entries: Set<Entry> | undefined = undefined
+  constructor(handle: PartitionHandle, slices: ReadonlyArray<Slice>) {
     super(handle)
-    this.entries = new Set(entries)
+    this.slices = slices
+  }
+  /** All of it, while nothing has happened to one of its records alone. */
+  get whole(): ReadonlyArray<Slice> | undefined {
+    return this.entries === undefined ? this.slices : undefined
   }
   get size(): number {
-    return this.entries.size
+    return this.entries === undefined ? countRecords(this.slices) : this.entries.size
   }
   prune(): boolean {
-    for (const entry of this.entries) {
-      if (!entry.batch.isLive) this.entries.delete(entry)
-    }
-    return this.entries.size > 0
+    if (this.entries === undefined) this.slices = this.slices.filter(({ batch }) => batch.isLive)
+    else for (const entry of this.entries) if (!entry.batch.isLive) this.entries.delete(entry)
+    return this.size > 0
   }
   current(): ReadonlyArray<Entry> {
-    return [...this.entries]
+    return [...this.single()]
   }
   begin(): boolean {
-    for (const [batch, records] of countByBatch(this.entries)) {
-      if (!this.handle.begin(batch, records)) return false
-    }
+    for (const [batch, records] of this.counts()) if (!this.handle.begin(batch, records)) return false
     return true
   }
   release(): void {
-    for (const [batch, records] of countByBatch(this.entries)) this.handle.release(batch, records)
+    for (const [batch, records] of this.counts()) this.handle.release(batch, records)
   }
   releaseOthers(going: ReadonlySet<Entry>): void {
-    for (const entry of this.entries) if (!going.has(entry)) this.handle.release(entry.batch, 1)
+    for (const entry of this.single()) if (!going.has(entry)) this.handle.release(entry.batch, 1)
   }
   remove(entry: Entry): void {
-    this.entries.delete(entry)
+    this.single().delete(entry)
     this.fresh()
   }
+  /** All of it is settled. */
+  clear(): void {
+    this.slices = []
+    this.entries = undefined
+    this.fresh()
+  }
+
+  private single(): Set<Entry> {
+    if (this.entries !== undefined) return this.entries
+    const entries = new Set<Entry>()
+    for (const { batch, from, to } of this.slices) {
+      for (let index = from; index < to; index++) entries.add({ batch, index })
+    }
+    this.entries = entries
+    this.slices = []
+    return entries
+  }
+
+  private counts(): Iterable<readonly [CommittableBatch, number]> {
+    return this.entries === undefined
+      ? this.slices.map(({ batch, from, to }) => [batch, to - from])
+      : countByBatch(this.entries)
+  }
+}
+
+export const countRecords = (slices: ReadonlyArray<Slice>): number => {
+  let records = 0
+  for (const { from, to } of slices) records += to - from
+  return records
 }
 
 export const countByBatch = (entries: Iterable<Entry>): ReadonlyMap<CommittableBatch, number> => {

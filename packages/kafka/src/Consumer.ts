@@ -52,6 +52,8 @@ export interface ConsumerOptions {
    * again. Consumption goes on while it waits. Default: at once.
    */
   readonly rejoinTurn?: Effect.Effect<void, never, Scope.Scope> | undefined
+  /** Told of each event as it happens, and misses none, unlike a slow reader of `events`. It must be quick. */
+  readonly onEvent?: ((event: ConsumerEvent) => void) | undefined
   /** Who may fetch again first when the buffers were full as a whole. Default: the emptiest queues. */
   readonly fetchStrategy?: FetchStrategy | undefined
 }
@@ -210,6 +212,7 @@ export const make = Effect.fnUntraced(function*(
     settings: options.settings,
     clock,
     events,
+    onEvent: options.onEvent,
     fetchStrategy: options.fetchStrategy ?? emptiestFirst
   })
 

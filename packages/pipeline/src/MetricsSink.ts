@@ -34,8 +34,84 @@ export interface ProcessingMetrics {
   readonly failures: number
   readonly skipped: number
   readonly deadLetters: number
+  /**
+   * How many records took how long, as pairs of a bucket's upper bound in milliseconds and a count, rising, without the
+   * empty buckets. `Histogram` adds those of several members or intervals and finds their quantiles; the mean or the
+   * maximum of quantiles is none.
+   */
+  readonly durations: ReadonlyArray<DurationBucket>
+  /** Batches that were made for the handler; where records are processed one by one, the runs taken from the consumer. */
+  readonly batches: number
+  /** Of these, as large as they may be: `max_poll_records`, or the size that the pipeline gives its batches. */
+  readonly fullBatches: number
+  /** Partitions of the topic whose records were settled in the interval. */
+  readonly partitions: number
+  /** Records of the one with the most. */
+  readonly busiestPartitionRecords: number
+  /**
+   * Records of the key with the most, taken in by this member in the interval: an estimate that is never too high, and too
+   * low by a 65th of the records at most. `undefined` where keys are not looked at, that is, unless the order is by key.
+   */
+  readonly busiestKeyRecords: number | undefined
   /** The process's resident set. */
   readonly memoryUsageMb: number
+}
+
+/**
+ * A bucket's upper bound in milliseconds, and how many durations it holds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DurationBucket = readonly [upperBoundMs: number, records: number]
+
+/**
+ * How one member fared in one interval. Its counts are of the interval; nothing is counted twice, whoever restarts: a
+ * member that starts again is another member.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MemberMetrics {
+  readonly service: string
+  readonly group: string
+  readonly member: string
+  /** The end of the interval, milliseconds since 1970. */
+  readonly timestamp: number
+  readonly intervalMs: number
+  /** Partitions that it holds. */
+  readonly partitions: number
+  /** Of these, the ones that nothing is fetched for: paused, halted, or back-pressured. */
+  readonly pausedPartitions: number
+  /** Records and bytes that were fetched and that nobody has taken yet. */
+  readonly queuedRecords: number
+  readonly queuedBytes: number
+  /** Records that were taken in and are not settled. */
+  readonly inFlight: number
+  /** How long ago the first attempt of the oldest record (or batch) at work began; 0 where nothing is at work. */
+  readonly oldestInFlightMs: number
+  /** Records that are settled without a gap and not committed yet: they would be repeated after a crash. */
+  readonly uncommittedRecords: number
+  readonly commits: number
+  readonly commitFailures: number
+  /** From the request to the broker's answer; 0 without any. */
+  readonly commitMeanMs: number
+  readonly commitP99Ms: number
+  /** Assignments after the first. */
+  readonly rebalances: number
+  /** Partitions lost with the membership. */
+  readonly lost: number
+  /** How often the client library failed. */
+  readonly crashes: number
+  /** How often a partition made no progress for `max_poll_interval_ms`. */
+  readonly stalls: number
+  /** The process's resident set. */
+  readonly memoryUsageMb: number
+  readonly heapUsedMb: number
+  /** The longest time that the event loop was busy with one thing. */
+  readonly eventLoopDelayMs: number
+  /** Records whose processing ended after their partition was given up; they were not committed. */
+  readonly lateCompletions: number
 }
 
 /**
@@ -67,6 +143,7 @@ export interface LagSample {
  */
 export interface Measurements {
   readonly metrics: ReadonlyArray<ProcessingMetrics>
+  readonly members: ReadonlyArray<MemberMetrics>
   readonly lag: ReadonlyArray<LagSample>
 }
 

@@ -11,6 +11,11 @@ export * as DeadLetter from "./DeadLetter.ts"
 /**
  * @since 0.1.0
  */
+export * as EventLoopDelay from "./EventLoopDelay.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as FailurePolicy from "./FailurePolicy.ts"
 
 /**
@@ -27,6 +32,11 @@ export * as LagMonitor from "./LagMonitor.ts"
  * @since 0.1.0
  */
 export * as LagStatus from "./LagStatus.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as LagWindow from "./LagWindow.ts"
 
 /**
  * @since 0.1.0

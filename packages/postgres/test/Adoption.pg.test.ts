@@ -72,6 +72,7 @@ const checkMetrics = Effect.gen(function*() {
   const sink = yield* MetricsSink.MetricsSink
   yield* sink.write({
     metrics: [],
+    members: [],
     lag: [{
       service: "unheard-of",
       group: "g",

@@ -29,6 +29,12 @@ const metrics = (
   failures: 4,
   skipped: 1,
   deadLetters: 2,
+  durations: [[2, 400], [5, 80], [9, 20]],
+  batches: 5,
+  fullBatches: 1,
+  partitions: 3,
+  busiestPartitionRecords: 300,
+  busiestKeyRecords: undefined,
   memoryUsageMb: 80.5,
   ...change
 })
@@ -62,6 +68,7 @@ describe("PostgresMetricsSink", () => {
       const now = yield* Clock.currentTimeMillis
       yield* sink.write({
         metrics: [metrics(now), metrics(now, { topic: "other" })],
+        members: [],
         lag: [sample(now, 0), sample(now, 1, { endOffset: 9223372036854775807n })]
       })
       const rows = yield* sql`SELECT * FROM consumer_processing_metrics ORDER BY topic`
@@ -112,12 +119,12 @@ describe("PostgresMetricsSink", () => {
       const sink = yield* MetricsSink.MetricsSink
       const sql = yield* PgClient.PgClient
       const now = yield* Clock.currentTimeMillis
-      const batch = { metrics: [metrics(now)], lag: [sample(now, 0)] }
+      const batch = { metrics: [metrics(now)], members: [], lag: [sample(now, 0)] }
       yield* sink.write(batch)
       yield* sink.write(batch)
-      yield* sink.write({ metrics: [], lag: [] })
-      yield* sink.write({ metrics: [metrics(now, { member: "m2" })], lag: [] })
-      yield* sink.write({ metrics: [], lag: [sample(now + 1, 0)] })
+      yield* sink.write({ metrics: [], members: [], lag: [] })
+      yield* sink.write({ metrics: [metrics(now, { member: "m2" })], members: [], lag: [] })
+      yield* sink.write({ metrics: [], members: [], lag: [sample(now + 1, 0)] })
       assert.strictEqual((yield* sql`SELECT 1 FROM consumer_processing_metrics`).length, 2)
       assert.strictEqual((yield* sql`SELECT 1 FROM consumer_lag_history`).length, 2)
     }).pipe(Effect.provide(sinkOn(migrated))))
@@ -131,6 +138,7 @@ describe("PostgresMetricsSink", () => {
         metrics: [
           metrics(0, { service, processingTimeMs: Number.NaN, messagesPerSecond: Infinity, messagesProcessed: 0 })
         ],
+        members: [],
         lag: [sample(0, 0, { service, lagSeconds: Number.NaN })]
       })
       const [row] =
@@ -146,7 +154,7 @@ describe("PostgresMetricsSink", () => {
   it.live("10 metrics: a missing table, an absent and a silent database are typed errors, in bounded time", () =>
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
-      const batch = { metrics: [metrics(now)], lag: [sample(now, 0)] }
+      const batch = { metrics: [metrics(now)], members: [], lag: [sample(now, 0)] }
       const write = Effect.flatMap(MetricsSink.MetricsSink, (sink) => sink.write(batch))
       const missing = yield* Effect.flip(Effect.provide(write, sinkOn(empty)))
       assert.strictEqual(missing._tag, "MetricsSinkError")
@@ -175,6 +183,7 @@ describe("PostgresMetricsSink", () => {
       const hour = 3_600_000
       yield* sink.write({
         metrics: [1, 2, 3, 4, 5].map((hours) => metrics(now - hours * hour)),
+        members: [],
         lag: [1, 2, 3, 4, 5].map((hours) => sample(now - hours * hour, 0))
       })
       const deleted = yield* PostgresMetricsSink.prune({ retention: "150 minutes", pruneSize: 2 })
@@ -192,6 +201,7 @@ describe("LagHistory", () => {
       const now = yield* Clock.currentTimeMillis
       yield* sink.write({
         metrics: [],
+        members: [],
         lag: [
           sample(now - 60_000, 0, { lag: 5000n }),
           sample(now - 1000, 0, { lag: 30n }),

@@ -24,6 +24,12 @@ describe("metricsRows", () => {
       failures: number,
       skipped: number,
       deadLetters: number,
+      durations: fc.array(fc.tuple(number, number)),
+      batches: number,
+      fullBatches: number,
+      partitions: number,
+      busiestPartitionRecords: number,
+      busiestKeyRecords: fc.option(number, { nil: undefined }),
       memoryUsageMb: number
     })
     fc.assert(fc.property(metrics, (measured) => {

@@ -52,16 +52,19 @@ export class ConsumerState implements PartitionOwner {
   private epochs = 0
   private line: Array<AssignedPartition> = []
   private readonly events: PubSub.PubSub<ConsumerEvent>
+  private readonly onEvent: ((event: ConsumerEvent) => void) | undefined
 
   constructor(options: {
     readonly settings: ConsumerSettings
     readonly clock: Clock.Clock
     readonly events: PubSub.PubSub<ConsumerEvent>
+    readonly onEvent?: ((event: ConsumerEvent) => void) | undefined
     readonly fetchStrategy: FetchStrategy
   }) {
     this.settings = options.settings
     this.clock = options.clock
     this.events = options.events
+    this.onEvent = options.onEvent
     this.committer = new Committer({
       partitions: () => this.partitions.values(),
       transport: () => this.transport,
@@ -86,6 +89,7 @@ export class ConsumerState implements PartitionOwner {
   }
 
   readonly publish = (event: ConsumerEvent): void => {
+    this.onEvent?.(event)
     PubSub.publishUnsafe(this.events, event)
   }
 

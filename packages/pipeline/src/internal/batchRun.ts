@@ -115,6 +115,7 @@ export const runBatch = (
     const end = () => hub.told(work.stats, length, hub.clock.currentTimeMillisUnsafe() - now)
     const { partition, topic } = work.handle.topicPartition
     const given = records
+    hub.running.add(item)
     return Effect.matchCauseEffect(
       spans.ofRun(topic, partition, (span) => {
         if (span !== undefined) { for (const record of given) span.add(record.record) }
@@ -123,11 +124,13 @@ export const runBatch = (
       {
         onSuccess: () =>
           Effect.sync((): undefined => {
+            hub.running.delete(item)
             hub.settleAll(work, item)
             end()
             hub.proceed(lane)
           }),
         onFailure: (cause) => {
+          hub.running.delete(item)
           const entries = item.current()
           const failure = ofCause(cause)
           const one = ofBatchRecord(failure)

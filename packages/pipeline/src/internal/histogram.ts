@@ -34,6 +34,16 @@ export class Histogram {
     return upperBound(buckets - 1) / 1_000
   }
 
+  /** The buckets that hold any, rising: what can be added to those of others. */
+  buckets(): ReadonlyArray<readonly [upperBoundMs: number, records: number]> {
+    const found: Array<readonly [number, number]> = []
+    for (let i = 0; i < buckets; i++) {
+      const records = this.counts[i]!
+      if (records > 0) found.push([upperBound(i) / 1_000, records])
+    }
+    return found
+  }
+
   clear(): void {
     this.counts.fill(0)
     this.count = 0

@@ -2,6 +2,7 @@
  * What a running pipeline holds and who is told what: partitions at work, lanes, counts. Synchronous: called by the
  * fibers that take records in and by the workers.
  */
+import type { ConsumerConfig } from "@weft/config/ConsumerConfig"
 import type * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -20,7 +21,15 @@ import { type BatchItem, countByBatch, type Entry, type WorkItem } from "./workI
 
 export type WorkLane = Lane<WorkItem, PartitionWork>
 
-/** What can be changed while the pipeline runs, beside its settings. */
+/** Something at work, and when its first attempt began. */
+export interface Running {
+  readonly startedAt: number | undefined
+}
+
+/** What a configuration says of the processing, beside what it says of the consumer. */
+export type WorkSettings = Pick<ConsumerConfig, "processingOrder" | "concurrency" | "maxInFlight">
+
+/** What holds whatever the configuration says. */
 export interface Tuning {
   readonly concurrency?: number | undefined
   readonly maxInFlight?: number | undefined
@@ -33,7 +42,6 @@ const inFlightPerWorker = 16
 export class Hub {
   readonly definition: Definition<unknown>
   readonly service: string
-  readonly order: Order
   readonly lanes: Lanes
   readonly clock: Clock.Clock
   readonly random: Random.Random
@@ -46,13 +54,17 @@ export class Hub {
   /** Starts a worker; set by the pool. */
   startWorker: () => void = () => undefined
   readonly idle: Array<Wake> = []
+  /** What workers are busy with. */
+  readonly running = new Set<Running>()
   workers = 0
   settings: ConsumerSettings.ConsumerSettings
-  private tuning: Tuning
+  private work: WorkSettings
+  private tuning: Tuning = {}
 
   constructor(options: {
     readonly definition: Definition<unknown>
     readonly settings: ConsumerSettings.ConsumerSettings
+    readonly work: WorkSettings
     readonly clock: Clock.Clock
     readonly random: Random.Random
     readonly dispatcher: SchedulerDispatcher
@@ -62,9 +74,8 @@ export class Hub {
     const { definition } = options
     this.definition = definition
     this.service = definition.service
-    this.order = definition.order ?? "partition"
     this.settings = options.settings
-    this.tuning = { concurrency: definition.concurrency, maxInFlight: definition.maxInFlight }
+    this.work = options.work
     this.clock = options.clock
     this.random = options.random
     this.dispatcher = options.dispatcher
@@ -77,9 +88,16 @@ export class Hub {
     })
   }
 
+  /** Batches have many keys: where those wait for each other, batches do. */
+  get order(): Order {
+    const { processingOrder } = this.work
+    return this.isBatched && processingOrder === "key" ? "partition" : processingOrder
+  }
+
   /** How many workers there are at most. */
   get concurrency(): number {
-    return this.tuning.concurrency ?? (this.order === "partition" ? Infinity : defaultConcurrency)
+    const concurrency = this.tuning.concurrency ?? this.work.concurrency
+    return concurrency > 0 ? concurrency : this.order === "partition" ? Infinity : defaultConcurrency
   }
 
   get batchSize(): number {
@@ -92,8 +110,9 @@ export class Hub {
 
   /** The most records that were taken in and are not settled. */
   get maxInFlight(): number {
-    return this.tuning.maxInFlight
-      ?? (this.order === "partition" || this.isBatched ? Infinity : inFlightPerWorker * this.concurrency)
+    const maxInFlight = this.tuning.maxInFlight ?? this.work.maxInFlight
+    if (maxInFlight > 0) return maxInFlight
+    return this.order === "partition" || this.isBatched ? Infinity : inFlightPerWorker * this.concurrency
   }
 
   /** The same for one partition: the batch at work, and the next one. */
@@ -102,13 +121,18 @@ export class Hub {
     return this.order === "partition" ? 2 * this.settings.maxPollRecords : Infinity
   }
 
-  apply(settings: ConsumerSettings.ConsumerSettings): void {
+  apply(settings: ConsumerSettings.ConsumerSettings, work: WorkSettings): void {
     this.settings = settings
-    this.lanes.reconsider()
+    this.work = work
+    this.reconsider()
   }
 
   tune(tuning: Tuning): void {
     this.tuning = { ...this.tuning, ...tuning }
+    this.reconsider()
+  }
+
+  private reconsider(): void {
     this.lanes.reconsider()
     this.wakeWorkers()
     // Workers that are one too many end when they wake.
@@ -118,7 +142,9 @@ export class Hub {
   statsOf(topic: string): TopicStats {
     const known = this.stats.get(topic)
     if (known !== undefined) return known
-    const stats = new TopicStats(topic, ofTopic(topic, this.settings.groupId))
+    const stats = new TopicStats(topic, ofTopic(topic, this.settings.groupId), {
+      countKeys: this.order === "key" && !this.isBatched
+    })
     this.stats.set(topic, stats)
     return stats
   }
@@ -126,6 +152,17 @@ export class Hub {
   /** More workers than there may be: some must end. */
   get hasTooManyWorkers(): boolean {
     return this.workers > this.concurrency
+  }
+
+  /** When the first attempt of the oldest that is at work, or waits for its next attempt, began. */
+  get oldestStart(): number | undefined {
+    let oldest: number | undefined
+    const look = (startedAt: number | undefined) => {
+      if (startedAt !== undefined && (oldest === undefined || startedAt < oldest)) oldest = startedAt
+    }
+    for (const run of this.running) look(run.startedAt)
+    for (const { group } of this.partitions) for (const lane of group.parked) look(lane.items.first?.startedAt)
+    return oldest
   }
 
   /** The next lane for a worker; none for one that is too many. */
@@ -177,7 +214,7 @@ export class Hub {
       }
     }
     for (const entry of entries) item.remove(entry)
-    work.stats.settled(settled, durationMs)
+    work.settled(settled, durationMs)
     this.lanes.settled(work.group, entries.length)
   }
 
@@ -195,7 +232,7 @@ export class Hub {
       }
     }
     item.clear()
-    work.stats.settled(settled, durationMs)
+    work.settled(settled, durationMs)
     this.lanes.settled(work.group, size)
   }
 

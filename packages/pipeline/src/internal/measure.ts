@@ -1,15 +1,18 @@
 /** Measures once per interval and hands it to the sink, in the background: no record ever waits for it. */
+import type { Consumer } from "@weft/kafka/Consumer"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { EventLoopDelay } from "../EventLoopDelay.ts"
 import type { LagMonitor, PartitionLag } from "../LagMonitor.ts"
 import type { LagStatus } from "../LagStatus.ts"
 import { MetricsSink } from "../MetricsSink.ts"
 import type { Hub } from "./hub.ts"
 import { dropped, ofPartition } from "./instruments.ts"
+import type { MemberStats } from "./memberStats.ts"
 import { MetricsBuffer } from "./metricsBuffer.ts"
 import { Wake } from "./wake.ts"
 
@@ -29,10 +32,14 @@ const mebibyte = 1_048_576
 export const make = Effect.fnUntraced(function*(options: {
   readonly hub: Hub
   readonly monitor: LagMonitor
-  readonly member: Effect.Effect<string | undefined>
+  readonly consumer: Consumer["Service"]
+  readonly memberStats: MemberStats
+  /** Who this is until the group gives it a member id. */
+  readonly name: string
   readonly interval: Duration.Duration
 }): Effect.fn.Return<Measuring, never, MetricsSink | Scope.Scope> {
-  const { hub, monitor } = options
+  const { consumer, hub, memberStats, monitor } = options
+  const eventLoopDelay = yield* (yield* EventLoopDelay)
   const sink = yield* MetricsSink
   const context = yield* Effect.context<never>()
   const buffer = new MetricsBuffer(bufferMax)
@@ -40,22 +47,35 @@ export const make = Effect.fnUntraced(function*(options: {
   const statuses = new Map<string, LagStatus>()
   let lag: ReadonlyArray<PartitionLag> = []
   let measuredAt = yield* Clock.currentTimeMillis
-  let member = ""
+  let member = options.name
   let countedDrops = 0
   let isAway = false
 
   const measure = Effect.gen(function*() {
     lag = yield* monitor.sample
-    member = (yield* options.member) ?? member
-    const now = yield* Clock.currentTimeMillis
+    member = (yield* consumer.memberId) ?? member
+    const clock = yield* Clock.currentTimeMillis
+    // A member and a time name a measurement: two of them never have the same.
+    const now = clock === measuredAt ? clock + 1 : clock
+    const memory = process.memoryUsage()
     const interval = {
       service: hub.service,
       member,
       now,
-      intervalMs: now - measuredAt,
-      memoryUsageMb: process.memoryUsage.rss() / mebibyte
+      intervalMs: Math.max(1, now - measuredAt),
+      memoryUsageMb: memory.rss / mebibyte
     }
     measuredAt = now
+    const startedAt = hub.oldestStart
+    const ofMember = memberStats.measure({
+      ...interval,
+      group: hub.settings.groupId,
+      partitions: yield* consumer.snapshot,
+      inFlight: hub.lanes.total,
+      oldestInFlightMs: startedAt === undefined ? 0 : Math.max(0, clock - startedAt),
+      heapUsedMb: memory.heapUsed / mebibyte,
+      eventLoopDelayMs: yield* eventLoopDelay
+    })
     const metrics = [...hub.stats.values()].map((stats) => {
       const measured = stats.measure(interval)
       stats.instruments.failures.updateUnsafe(measured.failures, context)
@@ -64,7 +84,7 @@ export const make = Effect.fnUntraced(function*(options: {
       stats.instruments.deadLetters.updateUnsafe(measured.deadLetters, context)
       return measured
     })
-    buffer.add({ metrics, lag: lag.map(({ sample }) => sample) })
+    buffer.add({ metrics, members: [ofMember], lag: lag.map(({ sample }) => sample) })
     for (const { sample } of lag) showLag(sample, context)
     if (buffer.dropped > countedDrops) {
       dropped.updateUnsafe(buffer.dropped - countedDrops, context)

@@ -7,7 +7,7 @@ import type { CommittableBatch } from "@weft/kafka/Offset"
 import type * as Effect from "effect/Effect"
 import type { Order } from "../PipelineOptions.ts"
 import type { KeyLanes, LaneGroup } from "./keyLanes.ts"
-import type { TopicStats } from "./topicStats.ts"
+import type { PartitionCount, TopicStats } from "./topicStats.ts"
 import type { Wake } from "./wake.ts"
 import { BatchItem, countRecords, RecordItem, type Slice, type WorkItem } from "./workItem.ts"
 
@@ -39,6 +39,8 @@ export class PartitionWork {
   /** Rises with each batch that is closed, so that the window of an earlier one does nothing. */
   fillings = 0
   private readonly intake: IntakeOptions
+  /** Of the records that were settled. */
+  readonly count: PartitionCount
 
   constructor(options: {
     readonly handle: PartitionHandle
@@ -51,6 +53,7 @@ export class PartitionWork {
     this.intake = options.intake
     this.group = options.intake.lanes.open(this)
     this.stats = options.stats
+    this.count = options.stats.partition(options.handle.topicPartition.partition)
     this.room = options.room
     this.fork = options.fork
   }
@@ -68,8 +71,15 @@ export class PartitionWork {
       room -= batch.size
       lanes.hold(this.group, batch.size)
       this.stats.totals.bytes += Math.round(batch.fetched.byteLength * batch.size / batch.fetched.count)
+      if (this.intake.batchSize === undefined) this.stats.batched(batch.size >= maxAtOnce)
       this.admit(batch)
     }
+  }
+
+  /** Records were settled, and how long each took from the begin of its first attempt. */
+  settled(records: number, durationMs: number): void {
+    this.count.records += records
+    this.stats.settled(records, durationMs)
   }
 
   private admit(batch: CommittableBatch): void {
@@ -82,6 +92,7 @@ export class PartitionWork {
     } else {
       for (let index = 0; index < batch.size; index++) {
         const key = order === "key" ? keyOf(batch, index) : undefined
+        if (key !== undefined) this.stats.keys?.add(key)
         lanes.add(this.group, key, new RecordItem(handle, batch, index, index + 1))
       }
     }
@@ -89,7 +100,7 @@ export class PartitionWork {
 
   /** The window is over: what there is becomes a batch. */
   closeFilling(): void {
-    if (this.filling.length > 0) this.close()
+    if (this.filling.length > 0) this.close(false)
   }
 
   /** What was not full is filled up with the batch; the size may be another than before. */
@@ -104,14 +115,15 @@ export class PartitionWork {
         missing -= to - from
         from = to
         if (missing > 0) continue
-        this.close()
+        this.close(true)
         missing = size
       }
     }
   }
 
-  private close(): void {
+  private close(isFull: boolean): void {
     this.fillings++
+    this.stats.batched(isFull)
     const key = this.intake.order === "none" ? undefined : wholePartition
     const slices = this.filling
     this.filling = []

@@ -18,7 +18,7 @@ class RecordRun {
   private readonly hub: Hub
   private readonly spans: Spans
   private readonly stats: TopicStats
-  private readonly startedAt: bigint
+  private readonly begin: bigint
   private lane: WorkLane | undefined
   private item: RecordItem | undefined = undefined
   /** How many records it may still take on. */
@@ -41,7 +41,12 @@ class RecordRun {
     this.stats = lane.group.owner.stats
     this.left = hub.settings.maxPollRecords
     this.now = hub.clock.currentTimeMillisUnsafe()
-    this.startedAt = hub.clock.monotonicTimeNanosUnsafe()
+    this.begin = hub.clock.monotonicTimeNanosUnsafe()
+  }
+
+  /** When the first attempt of the record at work began. */
+  get startedAt(): number | undefined {
+    return this.item?.startedAt
   }
 
   readonly advance = (): boolean => {
@@ -95,6 +100,7 @@ class RecordRun {
     this.now = this.hub.clock.currentTimeMillisUnsafe()
     const durationMs = this.now - item.startedAt
     if (item.batch.settle(item.next)) {
+      lane.group.owner.count.records++
       if (durationMs < 1) this.fast++
       else {
         this.slowMs += durationMs
@@ -113,8 +119,9 @@ class RecordRun {
 
   /** The run is over: its records are counted. */
   end(): void {
+    this.hub.running.delete(this)
     if (this.records === 0) return
-    const elapsedMs = Number(this.hub.clock.monotonicTimeNanosUnsafe() - this.startedAt) / 1e6
+    const elapsedMs = Number(this.hub.clock.monotonicTimeNanosUnsafe() - this.begin) / 1e6
     if (this.fast > 0) {
       this.stats.settled(this.fast, Math.min(1, Math.max(0, elapsedMs - this.slowMs) / this.fast))
     }
@@ -148,6 +155,7 @@ export const runRecords = (
 (lane: WorkLane): Effect.Effect<WorkLane | undefined, never, unknown> =>
   Effect.suspend(() => {
     const run = new RecordRun(hub, spans, lane)
+    hub.running.add(run)
     const loop = Effect.whileLoop({ while: run.advance, body: run.attempt, step: run.settle })
     return Effect.matchCauseEffect(
       spans.ofRun(lane.group.owner.stats.topic, undefined, (span) => {

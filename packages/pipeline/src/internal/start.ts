@@ -29,6 +29,7 @@ import { brokerLimits } from "./brokerLimits.ts"
 import { feed } from "./feeder.ts"
 import { Hub } from "./hub.ts"
 import * as Measure from "./measure.ts"
+import { MemberStats } from "./memberStats.ts"
 import { runRecords } from "./recordRun.ts"
 import * as Recovery from "./recovery.ts"
 import * as Reload from "./reload.ts"
@@ -102,16 +103,20 @@ export const start = Effect.fnUntraced(function*<R>(
     const member = `${hub.settings.clientId}-${
       (yield* Random.nextIntBetween(0, 0xffffff)).toString(16).padStart(6, "0")
     }`
+    const memberStats = new MemberStats()
     const consumer = yield* Consumer.make({
       subscription,
       settings: hub.settings,
+      onEvent: memberStats.observe,
       rejoinTurn: yield* Reload.makeRejoinTurn({ group, member })
     })
     const monitor = LagMonitor.make({ service, group, consumer })
     const measuring = yield* Measure.make({
       hub,
       monitor,
-      member: consumer.memberId,
+      consumer,
+      memberStats,
+      name: member,
       interval: Duration.fromInputUnsafe(definition.metricsInterval ?? defaultMetricsInterval)
     })
 

@@ -1,6 +1,7 @@
 /** What happened to the records of a topic: since the start, and since the last measurement. Pure state. */
 import type { ProcessingMetrics } from "../MetricsSink.ts"
 import { Histogram } from "./histogram.ts"
+import { HeavyHitters } from "./heavyHitters.ts"
 import type { TopicInstruments } from "./instruments.ts"
 
 export interface Counts {
@@ -14,16 +15,45 @@ export interface Counts {
 
 const zero = (): Counts => ({ processed: 0, bytes: 0, retries: 0, failures: 0, skipped: 0, deadLetters: 0 })
 
+/** Records of one partition that were settled since the last measurement. */
+export interface PartitionCount {
+  records: number
+}
+
+/** So many keys are kept an eye on. */
+const watchedKeys = 64
+
 export class TopicStats {
   readonly topic: string
   readonly instruments: TopicInstruments
   readonly totals: Counts = zero()
   private reported: Counts = zero()
   private readonly durations = new Histogram()
+  private readonly partitions = new Map<number, PartitionCount>()
+  /** Where keys are looked at anyway. */
+  readonly keys: HeavyHitters | undefined
+  private batches = 0
+  private fullBatches = 0
 
-  constructor(topic: string, instruments: TopicInstruments) {
+  constructor(topic: string, instruments: TopicInstruments, options: { readonly countKeys: boolean }) {
     this.topic = topic
     this.instruments = instruments
+    this.keys = options.countKeys ? new HeavyHitters(watchedKeys) : undefined
+  }
+
+  /** Where whoever settles records of a partition counts them. */
+  partition(partition: number): PartitionCount {
+    const known = this.partitions.get(partition)
+    if (known !== undefined) return known
+    const count: PartitionCount = { records: 0 }
+    this.partitions.set(partition, count)
+    return count
+  }
+
+  /** A batch was made for the handler, or a run taken from the consumer. */
+  batched(isFull: boolean): void {
+    this.batches++
+    if (isFull) this.fullBatches++
   }
 
   /** Records that were settled, and how long each took from the begin of its first attempt. */
@@ -59,10 +89,29 @@ export class TopicStats {
       failures: totals.failures - reported.failures,
       skipped: totals.skipped - reported.skipped,
       deadLetters: totals.deadLetters - reported.deadLetters,
+      durations: durations.buckets(),
+      batches: this.batches,
+      fullBatches: this.fullBatches,
+      ...this.spread(),
+      busiestKeyRecords: this.keys?.most,
       memoryUsageMb: interval.memoryUsageMb
     }
     this.reported = { ...totals }
     durations.clear()
+    this.keys?.clear()
+    this.batches = 0
+    this.fullBatches = 0
     return metrics
+  }
+
+  private spread(): Pick<ProcessingMetrics, "partitions" | "busiestPartitionRecords"> {
+    let partitions = 0
+    let busiestPartitionRecords = 0
+    for (const count of this.partitions.values()) {
+      if (count.records > 0) partitions++
+      busiestPartitionRecords = Math.max(busiestPartitionRecords, count.records)
+      count.records = 0
+    }
+    return { partitions, busiestPartitionRecords }
   }
 }

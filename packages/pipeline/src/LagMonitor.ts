@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as LagStatus from "./LagStatus.ts"
+import * as LagWindow from "./LagWindow.ts"
 import type { LagSample } from "./MetricsSink.ts"
 
 /**
@@ -21,6 +22,9 @@ import type { LagSample } from "./MetricsSink.ts"
 export interface PartitionLag {
   readonly sample: LagSample
   readonly status: LagStatus.LagStatus
+  readonly rates: LagWindow.Rates
+  /** Until the lag is gone if records go on to come and go as they do; `undefined` where that will never be. */
+  readonly secondsToDrain: number | undefined
 }
 
 /**
@@ -32,12 +36,22 @@ export interface LagMonitor {
   readonly sample: Effect.Effect<ReadonlyArray<PartitionLag>>
 }
 
-const windowSamples = 10
 const endOffsetsTimeout = "5 seconds"
+
+/** What is remembered of a partition. */
+interface Watched {
+  readonly window: LagWindow.LagWindow
+  /** The last look, counted from the first one, at which its queue was full. */
+  fullAt: number
+}
+
+/** The broker's last word, where it does not answer now. */
+const later = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
+  a === undefined || (b !== undefined && b > a) ? b : a
 
 /**
  * Each `sample` is one request for the ends of the partitions. The window that gives a status its meaning is the last
- * ten samples.
+ * ten samples; the age of what is older is remembered beyond it.
  *
  * @category constructors
  * @since 0.1.0
@@ -48,7 +62,8 @@ export const make = (options: {
   readonly consumer: Consumer["Service"]
 }): LagMonitor => {
   const { consumer } = options
-  let windows = new Map<string, ReadonlyArray<LagStatus.LagPoint>>()
+  let watched = new Map<string, Watched>()
+  let looks = 0
 
   const endsOf = (partitions: ReadonlyArray<PartitionSnapshot>) =>
     partitions.length === 0
@@ -65,38 +80,46 @@ export const make = (options: {
     const ends = yield* endsOf(partitions)
     const now = yield* Clock.currentTimeMillis
     const member = (yield* consumer.memberId) ?? ""
-    const next = new Map<string, ReadonlyArray<LagStatus.LagPoint>>()
+    const next = new Map<string, Watched>()
+    looks++
     const lags = partitions.flatMap((one): ReadonlyArray<PartitionLag> => {
       const key = keyOf(one.topic, one.partition)
-      const end = ends.get(key) ?? one.highWatermark
+      const known = watched.get(key) ?? { window: new LagWindow.LagWindow(), fullAt: -Infinity }
+      const { window } = known
+      const end = ends.get(key) ?? later(one.highWatermark, window.last?.end)
       if (end === undefined) return []
-      const point: LagStatus.LagPoint = {
-        at: now,
-        offset: one.watermark,
-        end,
-        inFlight: one.inFlight,
-        paused: one.paused,
-        halted: one.halted
-      }
-      const window = [...(windows.get(key) ?? []), point].slice(-windowSamples)
-      next.set(key, window)
+      next.set(key, known)
+      window.push({ at: now, offset: one.watermark, end })
+      if (one.backPressured) known.fullAt = looks
+      const points = window.points()
+      const rates = LagWindow.rates(points)
+      const lag = LagStatus.lagOf({ offset: one.watermark, end })
       return [{
-        status: LagStatus.classify(window),
+        status: LagStatus.classify(points, {
+          _tag: "Self",
+          inFlight: one.inFlight,
+          queued: one.queuedRecords,
+          paused: one.paused,
+          halted: one.halted,
+          backPressured: looks - known.fullAt < window.capacity
+        }),
+        rates,
+        secondsToDrain: LagWindow.secondsToDrain(lag, rates),
         sample: {
           service: options.service,
           group: options.group(),
           member,
           topic: one.topic,
           partition: one.partition,
-          lag: LagStatus.lagOf(point),
+          lag,
           consumerOffset: one.watermark,
           endOffset: end,
-          lagSeconds: LagStatus.ageSeconds(window, { now, oldestTimestamp: one.oldestTimestamp }),
+          lagSeconds: LagWindow.ageSeconds(window, { now, oldestTimestamp: one.oldestTimestamp }),
           timestamp: now
         }
       }]
     })
-    windows = next
+    watched = next
     return lags
   })
 

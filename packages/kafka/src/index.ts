@@ -51,6 +51,11 @@ export * as KafkaError from "./KafkaError.ts"
 /**
  * @since 0.1.0
  */
+export * as LogReader from "./LogReader.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Offset from "./Offset.ts"
 
 /**

@@ -29,6 +29,14 @@ export interface AppliedSetting {
 }
 
 /**
+ * Plain values by SQL name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Plain = { readonly [sql: string]: string | number | boolean }
+
+/**
  * A configuration as it is stored.
  *
  * @category models
@@ -43,13 +51,16 @@ export interface AppliedConfig {
   /** One line for each issue. */
   readonly issues: ReadonlyArray<string>
   /** The profile that the program gave, with which it resolves the next row. */
-  readonly program?:
-    | { readonly name: string; readonly values: { readonly [sql: string]: string | number | boolean } }
-    | undefined
+  readonly program?: { readonly name: string; readonly values: Plain } | undefined
+  /** By SQL name: what the program insists on, whatever the next row says. */
+  readonly fixed?: Plain | undefined
+  /** By SQL name: what the program says where row and profile say nothing. */
+  readonly defaults?: Plain | undefined
   readonly broker?: Resolution.BrokerLimits | undefined
 }
 
 const Value = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
+const Plain = Schema.Record(Schema.String, Value)
 
 /**
  * The Schema of what is stored; it ignores what a newer version has added.
@@ -71,22 +82,23 @@ export const AppliedConfig: Schema.Codec<AppliedConfig> = Schema.Struct({
     })
   ),
   issues: Schema.Array(Schema.String),
-  program: Schema.optional(Schema.Struct({ name: Schema.String, values: Schema.Record(Schema.String, Value) })),
+  program: Schema.optional(Schema.Struct({ name: Schema.String, values: Plain })),
+  fixed: Schema.optional(Plain),
+  defaults: Schema.optional(Plain),
   broker: Schema.optional(
     Schema.Struct({ groupMinSessionTimeoutMs: Schema.Finite, groupMaxSessionTimeoutMs: Schema.Finite })
   )
 })
 
-const programOf = (profile: WorkloadProfile.WorkloadProfile) => ({
-  name: profile.name,
-  values: Object.fromEntries(
+/** What is no plain value is left out: it is refused here, and would be refused there. */
+const plainOf = (values: WorkloadProfile.Values): Plain =>
+  Object.fromEntries(
     Setting.keys.flatMap((key) => {
-      const value: unknown = profile.values[key]
-      const isPlain = typeof value === "string" || typeof value === "number" || typeof value === "boolean"
-      return isPlain ? [[Setting.settings[key].sql, value]] : []
+      const value: unknown = values[key]
+      const isPlain = typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)
+      return isPlain ? [[Setting.settings[key].sql, value as string | number | boolean]] : []
     })
   )
-})
 
 /**
  * What is stored of a resolved configuration.
@@ -95,7 +107,7 @@ const programOf = (profile: WorkloadProfile.WorkloadProfile) => ({
  * @since 0.1.0
  */
 export const fromResolved = (resolved: Resolution.Resolved): AppliedConfig => {
-  const { given: { broker, profile }, issues, profileSource, provenance, revision } = resolved
+  const { given: { broker, defaults, fixed, profile }, issues, profileSource, provenance, revision } = resolved
   return {
     profile: resolved.profile,
     profileSource,
@@ -112,7 +124,9 @@ export const fromResolved = (resolved: Resolution.Resolved): AppliedConfig => {
       }]
     })),
     issues: issues.map(ConfigIssue.message),
-    ...(profile !== undefined && { program: programOf(profile) }),
+    ...(profile !== undefined && { program: { name: profile.name, values: plainOf(profile.values) } }),
+    ...(fixed !== undefined && { fixed: plainOf(fixed) }),
+    ...(defaults !== undefined && { defaults: plainOf(defaults) }),
     ...(broker !== undefined && { broker })
   }
 }
@@ -130,8 +144,8 @@ export const toConfig = (applied: AppliedConfig): Option.Option<ConsumerConfig.C
   )
 
 /**
- * What another row would become at the member that runs with `applied`: with its program's profile, its brokers, and
- * the overrides of its environment that hold there.
+ * What another row would become at the member that runs with `applied`: with its program's profile and values, its
+ * brokers, and the overrides of its environment that hold there.
  *
  * @category converting
  * @since 0.1.0
@@ -141,8 +155,9 @@ export const resolveAgain = (
   service: string,
   row: ConfigRow.RowResult
 ): Resolution.Resolved => {
-  const bySql = (values: { readonly [sql: string]: unknown }) =>
-    Object.fromEntries(Setting.keys.map((key) => [key, values[Setting.settings[key].sql]]))
+  // The resolver takes a program's values as it takes a row's: a bad one falls back.
+  const bySql = (values: Plain = {}) =>
+    Object.fromEntries(Setting.keys.map((key) => [key, values[Setting.settings[key].sql]])) as WorkloadProfile.Values
   const overrides: { [K in Setting.SettingKey]?: Environment.Override } = {}
   for (const key of Setting.keys) {
     const setting = applied.settings[Setting.settings[key].sql]
@@ -154,11 +169,12 @@ export const resolveAgain = (
     row,
     environment: [overrides, {}],
     broker: applied.broker,
+    fixed: bySql(applied.fixed),
+    defaults: bySql(applied.defaults),
     profile: applied.program && {
       name: applied.program.name,
       description: "",
-      // The resolver takes a profile's values as it takes a row's: a bad one falls back.
-      values: bySql(applied.program.values) as WorkloadProfile.Values
+      values: bySql(applied.program.values)
     }
   })
 }

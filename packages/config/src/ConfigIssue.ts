@@ -120,12 +120,12 @@ export interface BrokerLimits {
 }
 
 /**
- * Which source a refused value stood in. `default`: the setting's own default is not accepted by the brokers.
+ * Which source a refused value stood in. `code`: the program. `default`: the setting's own default is not accepted by the brokers.
  *
  * @category models
  * @since 0.1.0
  */
-export type RefusedSource = "environment" | "row" | "lastKnownGood" | "profile" | "default"
+export type RefusedSource = "code" | "environment" | "row" | "lastKnownGood" | "profile" | "default"
 
 /**
  * The value that is used in place of a refused one, and where it comes from.
@@ -275,6 +275,8 @@ const namedBy = ({ namedBy, pattern }: UnknownProfile) =>
 const sql = (issue: Refused): string => {
   const name = Setting.settings[issue.setting].sql
   switch (issue.source) {
+    case "code":
+      return `${name} of the program`
     case "environment":
       return issue.variable ?? name
     case "row":

@@ -6,6 +6,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Semaphore from "effect/Semaphore"
@@ -29,6 +30,10 @@ export interface Options {
    * Default `WorkloadProfile.profiles.default`.
    */
   readonly profile?: WorkloadProfile.WorkloadProfile | undefined
+  /** What the program insists on: it comes before the environment and the row. Default: nothing. */
+  readonly fixed?: WorkloadProfile.Values | undefined
+  /** What the program says where row and profile say nothing: it comes before the defaults. Default: nothing. */
+  readonly defaults?: WorkloadProfile.Values | undefined
   /** What the brokers accept as a session timeout. Default: what brokers accept by default. */
   readonly broker?: Resolution.BrokerLimits | undefined
 }
@@ -143,6 +148,8 @@ export const make = (source: RowSource): ConfigStore["Service"] => {
       row,
       environment,
       profile: options?.profile,
+      fixed: options?.fixed,
+      defaults: options?.defaults,
       broker: options?.broker
     })
     const answer = read._tag === "NoRow" && row !== read
@@ -156,7 +163,9 @@ export const make = (source: RowSource): ConfigStore["Service"] => {
 
   const load = (service: string, options?: Options) =>
     Effect.suspend(() => {
-      const memory = memoryOf(JSON.stringify([service, options?.profile?.name]))
+      const memory = memoryOf(
+        Formatter.format([service, options?.profile?.name, options?.fixed ?? {}, options?.defaults ?? {}])
+      )
       return readAndResolve(service, memory, options).pipe(
         memory.turn.withPermit,
         Effect.annotateLogs({ service: service.slice(0, 200) })

@@ -56,8 +56,8 @@ export const ConsumerConfig: Schema.Codec<ConsumerConfig> = Schema.Struct(fields
 )
 
 /**
- * The configuration in the form that `Consumer` of `@weft/kafka` takes; what it has beyond these (its client id, the
- * bounds of its queues) is not configured by rows.
+ * The configuration in the form that `Consumer` of `@weft/kafka` takes; what it has beyond these (its client id) is not
+ * configured by rows, and what concerns the processing of its records is none of its business.
  *
  * @category converting
  * @since 0.1.0
@@ -65,6 +65,6 @@ export const ConsumerConfig: Schema.Codec<ConsumerConfig> = Schema.Struct(fields
 export const toConsumerSettings = (
   config: ConsumerConfig
 ): Omit<ConsumerSettings, "clientId" | "metadataMaxAgeMs"> => {
-  const { consumerGroupId, ...settings } = config
+  const { concurrency, consumerGroupId, maxInFlight, metricsIntervalMs, processingOrder, ...settings } = config
   return { groupId: consumerGroupId, ...settings }
 }

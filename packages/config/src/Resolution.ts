@@ -1,6 +1,6 @@
 /**
- * From what a database says to a configuration that works: environment, then row, then profile, then default, each
- * field by itself.
+ * From what a database says to a configuration that works: what the program insists on, then environment, row, profile,
+ * what the program says otherwise, and the default, each field by itself.
  * Pure and total: whatever the row holds, the answer is a configuration that {@link ConsumerConfig} accepts.
  *
  * @since 0.1.0
@@ -17,14 +17,14 @@ import * as Setting from "./Setting.ts"
 import type * as WorkloadProfile from "./WorkloadProfile.ts"
 
 /**
- * Where a value comes from. `environment`: a variable of the process. `lastKnownGood`: what was read before the process
+ * Where a value comes from. `code`: the program. `environment`: a variable of the process. `lastKnownGood`: what was read before the process
  * started, as nothing could be read since. `derived`: it was left out and made to fit the others (or, for the consumer
  * group, made from the name of the service).
  *
  * @category models
  * @since 0.1.0
  */
-export type Source = "environment" | "row" | "lastKnownGood" | "profile" | "default" | "derived"
+export type Source = "code" | "environment" | "row" | "lastKnownGood" | "profile" | "default" | "derived"
 
 /**
  * A setting's value, where it comes from, and what was refused on the way.
@@ -77,6 +77,10 @@ export interface Input {
   readonly row: RowResult
   /** The program's workload profile; one that the row or a rule names comes before it. Without any, `default`. */
   readonly profile?: WorkloadProfile.WorkloadProfile | undefined
+  /** What the program insists on: it comes before the environment and the row. Default: nothing. */
+  readonly fixed?: WorkloadProfile.Values | undefined
+  /** What the program says where row and profile say nothing: it comes before the defaults. Default: nothing. */
+  readonly defaults?: WorkloadProfile.Values | undefined
   /** Default: nothing is overridden. */
   readonly environment?: Environment.Environment | undefined
   /** Default: those that brokers have by default, 6000 and 1800000. */
@@ -100,7 +104,7 @@ export interface Resolved {
   /** The revision of the row in the history of configurations; `undefined` where none is kept. */
   readonly revision: number | undefined
   /** What the program gave: with it, others can tell what another row would become here. */
-  readonly given: Pick<Input, "profile" | "broker">
+  readonly given: Pick<Input, "profile" | "fixed" | "defaults" | "broker">
 }
 
 /** The columns of `pipeline_consumer_configs` that are no settings. */
@@ -218,8 +222,8 @@ const limitsIssue = (
 /**
  * Resolves the configuration of a service.
  *
- * Each setting is what the environment overrides, else the row's value, else the profile's, else the default; NULL means
- * left out. The profile is the one that the row names, else the one of the first rule that the service's name matches,
+ * Each setting is what the program insists on, else what the environment overrides, else the row's value, else the
+ * profile's, else what the program says otherwise, else the default; NULL means left out. The profile is the one that the row names, else the one of the first rule that the service's name matches,
  * else the program's; its values are those of the table of profiles, else the built-in ones. Where no row can be read,
  * what was read last takes its place.
  *
@@ -239,7 +243,9 @@ export const resolve = (input: Input): Resolved => {
   const choice = ProfileChoice.choose(service, columns, found.table, input.profile)
   const profile = profileValues(service, choice, session)
   const profileSource = choice.isFromTable && found._tag === "LastKnownGood" ? "lastKnownGood" : "profile"
-  const profileDropped = reconcile([profile], {}, session).dropped
+  const defaults = explicit(service, "code", input.defaults ?? {}, session)
+  const preferences = [profile, defaults]
+  const preferredDropped = reconcile(preferences, {}, session).dropped
 
   const rowValues = Object.fromEntries(
     Object.entries(columns).flatMap(([column, value]) => {
@@ -248,10 +254,11 @@ export const resolve = (input: Input): Resolved => {
     })
   )
   const layers: ReadonlyArray<Explicit> = [
+    explicit(service, "code", input.fixed ?? {}, session),
     ...(input.environment ?? Environment.empty).map((overrides) => fromEnvironment(service, overrides, session)),
     explicit(service, found._tag === "LastKnownGood" ? "lastKnownGood" : "row", rowValues, session)
   ]
-  const { dropped, numbers } = reconcile(layers, profile.accepted, session)
+  const { dropped, numbers } = reconcile(layers, { ...defaults.accepted, ...profile.accepted }, session)
 
   const origin = (key: Setting.SettingKey): Origin<Value> => {
     for (const { accepted, source, variables } of layers) {
@@ -260,19 +267,24 @@ export const resolve = (input: Input): Resolved => {
       if (value !== undefined) return { value, source, ...(variable !== undefined && { variable }) }
     }
     const ofProfile = profile.accepted[key]
-    const wished = ofProfile ?? defaultValue(key, service)
+    const ofCode = defaults.accepted[key]
+    const wished = ofProfile ?? ofCode ?? defaultValue(key, service)
     const value = key in numbers ? numbers[key as Rules.NumericKey] : wished
     if (value !== wished) return { value, source: "derived" }
     if (ofProfile !== undefined) return { value, source: profileSource }
+    if (ofCode !== undefined) return { value, source: "code" }
     return { value, source: key === "consumerGroupId" ? "derived" : "default" }
   }
 
   const contradiction = (own: Explicit, { key, rule }: Pick<Rules.Dropped, "key" | "rule">): Refusing => (used) => {
     const contradicts = rule.subject === key ? rule.other : rule.subject
     const variable = own.variables[key]
-    const by = own.source === "profile" && own.accepted[contradicts] !== undefined
-      ? { value: own.accepted[contradicts], source: "profile" }
-      : origin(contradicts)
+    const preferred = own === profile || own === defaults
+      ? preferences.find(({ accepted }) => accepted[contradicts] !== undefined)
+      : undefined
+    const by = preferred === undefined
+      ? origin(contradicts)
+      : { value: preferred.accepted[contradicts]!, source: preferred.source }
     return {
       _tag: "Contradiction",
       service,
@@ -286,11 +298,14 @@ export const resolve = (input: Input): Resolved => {
       used
     }
   }
-  for (const drop of profileDropped) profile.refusals.set(drop.key, contradiction(profile, drop))
+  for (const drop of preferredDropped) {
+    const own = preferences[drop.layer]!
+    own.refusals.set(drop.key, contradiction(own, drop))
+  }
   for (const drop of dropped) layers[drop.layer]!.refusals.set(drop.key, contradiction(layers[drop.layer]!, drop))
 
   const refusedDefault = (key: Setting.SettingKey): ReadonlyArray<Refusing> => {
-    if (profile.accepted[key] !== undefined || layers.some(({ accepted }) => accepted[key] !== undefined)) return []
+    if ([...layers, ...preferences].some(({ accepted }) => accepted[key] !== undefined)) return []
     const raw = defaultValue(key, service)
     const broken = boundBroken(key, raw, session)
     return broken === undefined
@@ -305,7 +320,7 @@ export const resolve = (input: Input): Resolved => {
   const config: Record<string, Value> = {}
   for (const key of Setting.keys) {
     const used = origin(key)
-    const refusing = [...layers, profile].flatMap(({ refusals }) => refusals.get(key) ?? [])
+    const refusing = [...layers, ...preferences].flatMap(({ refusals }) => refusals.get(key) ?? [])
     const reasons = [...refusing, ...refusedDefault(key)].map((refuse) =>
       refuse({ value: used.value, source: used.source })
     )
@@ -328,7 +343,7 @@ export const resolve = (input: Input): Resolved => {
     provenance: provenance as unknown as Provenance,
     issues,
     revision: found.revision,
-    given: { profile: input.profile, broker: input.broker }
+    given: { profile: input.profile, fixed: input.fixed, defaults: input.defaults, broker: input.broker }
   }
 }
 

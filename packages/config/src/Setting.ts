@@ -36,8 +36,8 @@ export interface Bound {
 interface Common<A> {
   /** The column of `pipeline_consumer_configs`. */
   readonly sql: string
-  /** Kafka's own name. */
-  readonly kafka: string
+  /** Kafka's own name, where Kafka has it. */
+  readonly kafka?: string
   /** One sentence: what it bounds or chooses. */
   readonly meaning: string
   /** What a value left out (NULL) becomes, where that is more than profile, then default. */
@@ -48,7 +48,7 @@ interface Common<A> {
   /** The values that workload profiles set. */
   readonly profiles: { readonly [P in ProfileName]?: A }
   /** Where Kafka documents it. */
-  readonly link: string
+  readonly link?: string
 }
 
 /**
@@ -59,7 +59,7 @@ interface Common<A> {
  */
 export interface IntegerSetting extends Common<number> {
   readonly type: "integer"
-  readonly unit: "records" | "milliseconds" | "bytes"
+  readonly unit: "records" | "milliseconds" | "bytes" | "workers"
   readonly default: number
   readonly min: Bound
   readonly max: Bound
@@ -434,6 +434,108 @@ export const settings = {
     reload: "rejoin",
     profiles: {},
     link: kafkaDocs("isolation.level")
+  }),
+  processingOrder: choice({
+    sql: "processing_order",
+    meaning: "Which records wait for each other; an offset is committed only when every earlier one is settled.",
+    leftOut: "what the program says, else the default",
+    default: "partition",
+    choices: {
+      partition: "each record for the one before it in its partition",
+      key: "each record for the one before it with the same key in its partition; batches as by partition",
+      none: "none for any other"
+    },
+    interacts: ["concurrency", "max_in_flight"],
+    reload: "hot",
+    profiles: {}
+  }),
+  concurrency: integer({
+    sql: "concurrency",
+    unit: "workers",
+    meaning: "How many records (or batches) a member processes at the same time; 0 is one for each assigned partition, "
+      + "or 16 where the order is not by partition.",
+    leftOut: "what the program says, else the default",
+    default: 0,
+    min: { value: 0, reason: "0 is as many as the order calls for, and none at all makes no progress" },
+    max: { value: 10_000, reason: "each is a fiber with a record in its hands; more members carry more" },
+    tooLow: "records wait although what they wait for has room",
+    tooHigh: "what the handler calls (a database, a GPU, a service) is overrun, and memory grows",
+    interacts: ["processing_order", "max_in_flight"],
+    reload: "hot",
+    profiles: {}
+  }),
+  maxInFlight: integer({
+    sql: "max_in_flight",
+    unit: "records",
+    meaning: "The most records that a member has taken from its partition queues and not settled, shared evenly among "
+      + "its partitions; 0 is twice the batch for each partition, or 16 for each worker where the order is not by "
+      + "partition.",
+    leftOut: "what the program says, else the default",
+    default: 0,
+    min: { value: 0, reason: "0 is as many as the order calls for, and none at all makes no progress" },
+    max: { value: 10_000_000, reason: "all of them are in memory, and all of them are repeated after a crash" },
+    tooLow: "workers wait for records that are there",
+    tooHigh: "more memory, and more work to drain before a partition can be given up",
+    interacts: ["concurrency", "max_poll_records"],
+    reload: "hot",
+    profiles: {}
+  }),
+  queueMaxRecords: integer({
+    sql: "queue_max_records",
+    unit: "records",
+    meaning: "The most records that wait in one partition queue before its fetching pauses.",
+    leftOut: "what profile or program say, else 50 times max_poll_records",
+    default: 5_000,
+    min: { value: 1, reason: "a queue without room brings nothing" },
+    max: { value: 10_000_000, reason: "queue_max_bytes is reached long before" },
+    tooLow: "fetching pauses and resumes all the time, and workers wait for it",
+    tooHigh: "memory, where the records are small",
+    interacts: ["max_poll_records", "queue_max_bytes"],
+    reload: "hot",
+    profiles: {}
+  }),
+  queueMaxBytes: integer({
+    sql: "queue_max_bytes",
+    unit: "bytes",
+    meaning:
+      "The most bytes that wait in one partition queue before its fetching pauses; what is under way still comes.",
+    leftOut: "what profile or program say, else twice max_partition_fetch_bytes",
+    default: 2_097_152,
+    min: { value: kibibyte, reason: "less than one small record" },
+    max: { value: 2 * gibibyte - 1, reason: "the largest whole number that the column holds" },
+    tooLow: "each answer of a broker pauses its partitions, and workers wait for the next one",
+    tooHigh: "memory grows with the number of partitions",
+    interacts: ["max_partition_fetch_bytes", "buffer_max_bytes"],
+    reload: "hot",
+    profiles: {}
+  }),
+  bufferMaxBytes: integer({
+    sql: "buffer_max_bytes",
+    unit: "bytes",
+    meaning: "The most bytes that wait in all partition queues of a member together; what is under way still comes.",
+    leftOut: "what profile or program say, else twice fetch_max_bytes",
+    default: 104_857_600,
+    min: { value: kibibyte, reason: "less than one small record" },
+    max: { value: 2 * gibibyte - 1, reason: "the largest whole number that the column holds" },
+    tooLow: "partitions take turns, and workers wait for theirs",
+    tooHigh: "the memory of the process",
+    interacts: ["fetch_max_bytes", "queue_max_bytes"],
+    reload: "hot",
+    profiles: {}
+  }),
+  metricsIntervalMs: integer({
+    sql: "metrics_interval_ms",
+    unit: "milliseconds",
+    meaning: "How often a member measures itself and its lag, and writes it to the sink of metrics.",
+    leftOut: "what the program says, else the default",
+    default: 10_000,
+    min: { value: 100, reason: "more than ten measurements a second load brokers and database for nothing" },
+    max: { value: 3_600_000, reason: "a lag that nobody hears of for more than an hour is no measurement" },
+    tooLow: "rows in the database, and requests for end offsets",
+    tooHigh: "lag and failures show late",
+    interacts: [],
+    reload: "hot",
+    profiles: {}
   })
 }
 
@@ -512,6 +614,7 @@ export const unit = (setting: Setting): string | undefined => setting.type === "
 export const sqlComment = (setting: Setting): string => {
   const inUnit = unit(setting) === undefined ? "" : ` ${unit(setting)}`
   const leftOut = setting.leftOut === undefined ? "" : ` NULL: ${setting.leftOut.replaceAll("`", "")}.`
-  return `${setting.kafka}. ${setting.meaning} Accepts ${accepts(setting)}${inUnit}; default ${defaultText(setting)}. `
+  const kafka = setting.kafka === undefined ? "" : `${setting.kafka}. `
+  return `${kafka}${setting.meaning} Accepts ${accepts(setting)}${inUnit}; default ${defaultText(setting)}. `
     + `Change: ${setting.reload}.${leftOut}`
 }

@@ -113,14 +113,14 @@ export interface CommonOptions<K, V, E> {
   /** Default `process`: the handler is given `null`. */
   readonly tombstones?: TombstonePolicy | undefined
   /**
-   * How many records (or batches) are processed at the same time. Default: with order `partition` one for each assigned
-   * partition, else 16.
+   * How many records (or batches) are processed at the same time, unless row (`concurrency`) or profile say it. Default:
+   * with order `partition` one for each assigned partition, else 16.
    */
   readonly concurrency?: number | undefined
   /**
    * The most records that were taken from the partition queues and are not settled, over all partitions; shared evenly
    * among them, so that neither a slow key nor a slow partition takes it all. Records that wait for a retry count.
-   * Default: with order `partition` (and with batches) twice the batch for each partition, else 16 x `concurrency`.
+   * Row (`max_in_flight`) and profile come first. Default: with order `partition` (and with batches) twice the batch for each partition, else 16 x `concurrency`.
    */
   readonly maxInFlight?: number | undefined
   /** The values that stand between the service's row and the defaults. */
@@ -139,9 +139,20 @@ export interface CommonOptions<K, V, E> {
   readonly tracing?: "batch" | "record" | "none" | undefined
   /** How long a shutdown or a rebalance waits for what is in flight. Default: three fifths of `max_poll_interval_ms`. */
   readonly drainTimeout?: Duration.Input | undefined
-  /** How often metrics and lag are written to the sink. Default 10 seconds. */
+  /**
+   * How often metrics and lag are written to the sink, unless row (`metrics_interval_ms`) or profile say it. Default 10
+   * seconds.
+   */
   readonly metricsInterval?: Duration.Input | undefined
-  /** Settings that hold whatever the configuration says, and those that it does not know (`clientId`, queue bounds). */
+  /**
+   * Settings that hold whatever environment, row and profile say. They are checked as those of a row are: one that cannot
+   * hold falls back, with a reason; the configuration shows them with the source `code`.
+   */
+  readonly settings?: WorkloadProfile.Values | undefined
+  /**
+   * Settings of the consumer that are put in place of the configuration's, unchecked and unseen: for what the
+   * configuration does not know (`clientId`, `stallPolicy`), and for tests.
+   */
   readonly overrides?: Partial<ConsumerSettings> | undefined
 }
 
@@ -166,7 +177,10 @@ export interface Options<K, V, Value, E, R> extends CommonOptions<K, V, E> {
     | undefined
   /** The batches of `processBatch`. */
   readonly batch?: BatchOptions | undefined
-  /** Default `partition`. With `processBatch`: `partition`, or `none` for several batches of a partition at a time. */
+  /**
+   * Default `partition`. With `processBatch`: `partition`, or `none` for several batches of a partition at a time. Row
+   * (`processing_order`) and profile come first: `settings: { processingOrder: "partition" }` insists on it.
+   */
   readonly order?: Order | undefined
 }
 

@@ -46,7 +46,10 @@ export class RunningPipeline extends Context.Service<RunningPipeline, {
   readonly totals: Effect.Effect<Totals>
   /** The lag of its partitions, as last measured. */
   readonly lag: Effect.Effect<ReadonlyArray<PartitionLag>>
-  /** Changes how much it does at the same time, in place. */
+  /**
+   * Changes how much it does at the same time, in place. It holds whatever the configuration says, until `undefined` gives
+   * it back; 0 is as in the settings.
+   */
   readonly tune: (options: {
     readonly concurrency?: number | undefined
     readonly maxInFlight?: number | undefined

@@ -119,21 +119,33 @@ export const settle = (explicit: Partially, preferred: Partially, session: Sessi
     ?? (wish("requestTimeoutMs") > maxPollIntervalMs ? wish("requestTimeoutMs") : maxPollIntervalMs + 5_000)
   const fetchMaxBytes = upper("fetchMaxBytes", "maxPartitionFetchBytes")
   const reconnectBackoffMaxMs = upper("reconnectBackoffMaxMs", "reconnectBackoffMs")
+  const chosen = (key: NumericKey) => explicit[key] ?? wish(key)
+  const maxPollRecords = chosen("maxPollRecords")
+  const maxPartitionFetchBytes = atMost("maxPartitionFetchBytes", fetchMaxBytes)
+  /** A bound of a queue grows with what comes into it, unless somebody has set it. */
+  const growing = (key: NumericKey, grown: number) =>
+    explicit[key] ?? preferred[key] ?? Math.min(grown, Setting.settings[key].max.value)
   return {
-    maxPollRecords: explicit.maxPollRecords ?? wish("maxPollRecords"),
+    maxPollRecords,
     sessionTimeoutMs,
     maxPollIntervalMs,
     heartbeatIntervalMs: atMost("heartbeatIntervalMs", Math.floor(sessionTimeoutMs / 3)),
-    autoCommitIntervalMs: explicit.autoCommitIntervalMs ?? wish("autoCommitIntervalMs"),
+    autoCommitIntervalMs: chosen("autoCommitIntervalMs"),
     fetchMinBytes: atMost("fetchMinBytes", fetchMaxBytes),
     fetchMaxWaitMs: atMost("fetchMaxWaitMs", requestTimeoutMs - 1),
     fetchMaxBytes,
-    maxPartitionFetchBytes: atMost("maxPartitionFetchBytes", fetchMaxBytes),
+    maxPartitionFetchBytes,
     requestTimeoutMs,
     retryBackoffMs: atMost("retryBackoffMs", maxPollIntervalMs - 1),
     reconnectBackoffMs: atMost("reconnectBackoffMs", reconnectBackoffMaxMs),
     reconnectBackoffMaxMs,
-    connectionsMaxIdleMs: explicit.connectionsMaxIdleMs ?? wish("connectionsMaxIdleMs")
+    connectionsMaxIdleMs: chosen("connectionsMaxIdleMs"),
+    concurrency: chosen("concurrency"),
+    maxInFlight: chosen("maxInFlight"),
+    queueMaxRecords: growing("queueMaxRecords", 50 * maxPollRecords),
+    queueMaxBytes: growing("queueMaxBytes", 2 * maxPartitionFetchBytes),
+    bufferMaxBytes: growing("bufferMaxBytes", 2 * fetchMaxBytes),
+    metricsIntervalMs: chosen("metricsIntervalMs")
   }
 }
 

@@ -43,6 +43,9 @@ const facts = (setting: Setting.Setting): ReadonlyArray<string> => {
   }
 }
 
+const kafkaName = ({ kafka, link }: Setting.Setting) =>
+  kafka === undefined ? "" : `Kafka's name [${code(kafka)}](${link}); `
+
 const section = (key: Setting.SettingKey): string => {
   const setting = Setting.get(key)
   const profiles = Object.entries(setting.profiles).map(([profile, value]) => `${profile} ${code(value)}`)
@@ -51,7 +54,7 @@ const section = (key: Setting.SettingKey): string => {
     "",
     setting.meaning,
     "",
-    `- In code ${code(key)}; Kafka's name [${code(setting.kafka)}](${setting.link}); a change is *${setting.reload}*.`,
+    `- In code ${code(key)}; ${kafkaName(setting)}a change is *${setting.reload}*.`,
     `- Environment ${code(`WEFT_<SERVICE>_${setting.sql.toUpperCase()}`)}, ${code(Environment.variables("", key)[1])}.`,
     ...facts(setting),
     ...(setting.leftOut === undefined ? [] : [`- Left out (NULL): ${setting.leftOut}.`]),
@@ -77,7 +80,7 @@ export const renderSettingsMarkdown = (): string =>
         const setting = Setting.get(key)
         return [
           `[${code(setting.sql)}](#${setting.sql})`,
-          code(setting.kafka),
+          setting.kafka === undefined ? "" : code(setting.kafka),
           code(defaultOf(setting)),
           Setting.accepts(setting),
           Setting.unit(setting) ?? "",

@@ -17,6 +17,7 @@ export const feed = (hub: Hub, handle: PartitionHandle): Effect.Effect<void> =>
       (work) => Effect.sync(() => close(hub, work))
     )
     while (yield* handle.readable) {
+      work.follow(hub.order)
       const room = hub.lanes.room(work.group)
       if (room === 0) {
         yield* work.room.wait
@@ -33,7 +34,8 @@ export const feed = (hub: Hub, handle: PartitionHandle): Effect.Effect<void> =>
 const open = (hub: Hub, handle: PartitionHandle, fork: PartitionWork["fork"]): PartitionWork => {
   const work = new PartitionWork({
     handle,
-    intake: { lanes: hub.lanes, order: hub.order, batchSize: hub.isBatched ? () => hub.batchSize : undefined },
+    intake: { lanes: hub.lanes, batchSize: hub.isBatched ? () => hub.batchSize : undefined },
+    order: hub.order,
     stats: hub.statsOf(handle.topicPartition.topic),
     room: new Wake(hub.dispatcher),
     fork

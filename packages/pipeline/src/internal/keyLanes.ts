@@ -45,6 +45,8 @@ export class LaneGroup<T extends LaneItem, O> {
   /** Records taken in and not settled. */
   held = 0
   suspended = false
+  /** Takes nothing in until nothing is held. */
+  draining = false
   closed = false
   /** In the ring of groups that have something ready. */
   inRing = false
@@ -100,7 +102,7 @@ export class KeyLanes<T extends LaneItem, O> {
 
   /** How many records a group may take in now. Where it is none, `onRoom` tells when to ask again. */
   room(group: LaneGroup<T, O>): number {
-    const own = this.quota() - group.held
+    const own = this.isDraining(group) ? 0 : this.quota() - group.held
     const all = this.options.maxInFlight() - this.total
     const room = Math.max(0, Math.min(own, all))
     if (room === 0 && !group.closed) {
@@ -262,10 +264,19 @@ export class KeyLanes<T extends LaneItem, O> {
   }
 
   private grant(group: LaneGroup<T, O>): void {
-    if (!group.waiting || group.closed || group.held >= this.quota()) return
+    if (!this.isWanting(group)) return
     if (this.total >= this.options.maxInFlight()) return this.block(group)
     group.waiting = false
     this.options.onRoom(group)
+  }
+
+  private isDraining(group: LaneGroup<T, O>): boolean {
+    return group.draining && group.held > 0
+  }
+
+  /** Waits for room, and has some of its own. */
+  private isWanting(group: LaneGroup<T, O>): boolean {
+    return group.waiting && !group.closed && !this.isDraining(group) && group.held < this.quota()
   }
 
   private block(group: LaneGroup<T, O>): void {
@@ -280,7 +291,7 @@ export class KeyLanes<T extends LaneItem, O> {
       const group = this.blocked.shift()
       if (group === undefined) return
       group.inBlocked = false
-      if (!group.waiting || group.closed || group.held >= this.quota()) continue
+      if (!this.isWanting(group)) continue
       return this.grant(group)
     }
   }

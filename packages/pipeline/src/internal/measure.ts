@@ -36,7 +36,8 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly memberStats: MemberStats
   /** Who this is until the group gives it a member id. */
   readonly name: string
-  readonly interval: Duration.Duration
+  /** From one measurement to the next. */
+  readonly pace: Effect.Effect<void>
 }): Effect.fn.Return<Measuring, never, MetricsSink | Scope.Scope> {
   const { consumer, hub, memberStats, monitor } = options
   const eventLoopDelay = yield* (yield* EventLoopDelay)
@@ -119,7 +120,7 @@ export const make = Effect.fnUntraced(function*(options: {
   yield* Effect.forkScoped(
     Effect.forever(
       Effect.andThen(
-        Effect.sleep(options.interval),
+        options.pace,
         Effect.map(measure, () => written.signal())
       )
     )

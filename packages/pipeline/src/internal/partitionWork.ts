@@ -16,7 +16,6 @@ export type Lanes = KeyLanes<WorkItem, PartitionWork>
 /** How records become items. */
 export interface IntakeOptions {
   readonly lanes: Lanes
-  readonly order: Order
   /** How many records a batch has at most; `undefined` where records are processed one by one. */
   readonly batchSize: (() => number) | undefined
 }
@@ -32,6 +31,7 @@ export class PartitionWork {
   readonly room: Wake
   /** Runs what belongs to this assignment; interrupted when it ends. */
   readonly fork: (effect: Effect.Effect<unknown>) => void
+  private order: Order
   /** Someone waits for the end of the partition's draining. */
   watched = false
   /** Records of a batch that is not full. */
@@ -45,12 +45,14 @@ export class PartitionWork {
   constructor(options: {
     readonly handle: PartitionHandle
     readonly intake: IntakeOptions
+    readonly order: Order
     readonly stats: TopicStats
     readonly room: Wake
     readonly fork: (effect: Effect.Effect<unknown>) => void
   }) {
     this.handle = options.handle
     this.intake = options.intake
+    this.order = options.order
     this.group = options.intake.lanes.open(this)
     this.stats = options.stats
     this.count = options.stats.partition(options.handle.topicPartition.partition)
@@ -60,6 +62,12 @@ export class PartitionWork {
 
   get isFilling(): boolean {
     return this.filling.length > 0
+  }
+
+  /** Another order holds once nothing is left of what waits for each other by the old one. */
+  follow(order: Order): void {
+    this.group.draining = order !== this.order && this.group.held > 0
+    if (!this.group.draining) this.order = order
   }
 
   /** Takes in at most `room` records from the partition's queue. */
@@ -83,8 +91,8 @@ export class PartitionWork {
   }
 
   private admit(batch: CommittableBatch): void {
-    const { batchSize, lanes, order } = this.intake
-    const { handle } = this
+    const { batchSize, lanes } = this.intake
+    const { handle, order } = this
     if (batchSize !== undefined) {
       this.fill(batch, batchSize())
     } else if (order === "partition") {
@@ -124,7 +132,7 @@ export class PartitionWork {
   private close(isFull: boolean): void {
     this.fillings++
     this.stats.batched(isFull)
-    const key = this.intake.order === "none" ? undefined : wholePartition
+    const key = this.order === "none" ? undefined : wholePartition
     const slices = this.filling
     this.filling = []
     this.intake.lanes.add(this.group, key, new BatchItem(this.handle, slices))

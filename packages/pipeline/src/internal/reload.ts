@@ -80,7 +80,12 @@ export const follow = Effect.fnUntraced(function*(options: {
     Effect.gen(function*() {
       const plan = ReloadPlan.make(current, resolved)
       // What needs a start of the process stays as it was.
-      const next = { ...resolved, config: ReloadPlan.step(plan, "rejoin") }
+      const kept = ReloadPlan.changesOf(plan, "restart").map(({ setting }) => [setting, current.provenance[setting]])
+      const next: Resolved = {
+        ...resolved,
+        config: ReloadPlan.step(plan, "rejoin"),
+        provenance: { ...resolved.provenance, ...Object.fromEntries(kept) }
+      }
       const mustRejoin = ReloadPlan.changesOf(plan, "rejoin").length > 0
       if (!mustRejoin && accepted === current) accepted = next
       const settings = use(next)

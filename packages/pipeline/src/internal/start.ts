@@ -26,10 +26,12 @@ import type { RunningPipeline } from "../RunningPipeline.ts"
 import { runBatch } from "./batchRun.ts"
 import * as DeadLetters from "./deadLetters.ts"
 import { brokerLimits } from "./brokerLimits.ts"
+import { codeSettings } from "./codeSettings.ts"
 import { feed } from "./feeder.ts"
 import { Hub } from "./hub.ts"
 import * as Measure from "./measure.ts"
 import { MemberStats } from "./memberStats.ts"
+import { Pace } from "./pace.ts"
 import { runRecords } from "./recordRun.ts"
 import * as Recovery from "./recovery.ts"
 import * as Reload from "./reload.ts"
@@ -38,7 +40,6 @@ import { type Run, worker } from "./workers.ts"
 
 /** How long handlers that outlived the drain deadline are waited for when they are interrupted. */
 const interruptionGrace = Duration.seconds(5)
-const defaultMetricsInterval = Duration.seconds(10)
 
 /** The settings of the consumer: the configuration, then what the definition insists on. */
 const settingsOf = (
@@ -66,7 +67,12 @@ export const start = Effect.fnUntraced(function*<R>(
   const definition = given as Definition<unknown>
   const { profile, service } = definition
   const store = yield* ConfigStore
-  const source = { profile, broker: yield* brokerLimits }
+  const source = {
+    profile,
+    fixed: definition.settings,
+    defaults: codeSettings(definition),
+    broker: yield* brokerLimits
+  }
   const first = yield* store.load(service, source)
   let applied = first
   let health = Health.initial
@@ -77,6 +83,7 @@ export const start = Effect.fnUntraced(function*<R>(
   const hub = new Hub({
     definition,
     settings: settingsOf(definition, first),
+    work: first.config,
     clock: yield* Clock.Clock,
     random: yield* Random.Random,
     dispatcher: scheduler.makeDispatcher(),
@@ -110,6 +117,7 @@ export const start = Effect.fnUntraced(function*<R>(
       onEvent: memberStats.observe,
       rejoinTurn: yield* Reload.makeRejoinTurn({ group, member })
     })
+    const pace = new Pace(hub.dispatcher, () => applied.config.metricsIntervalMs)
     const monitor = LagMonitor.make({ service, group, consumer })
     const measuring = yield* Measure.make({
       hub,
@@ -117,7 +125,7 @@ export const start = Effect.fnUntraced(function*<R>(
       consumer,
       memberStats,
       name: member,
-      interval: Duration.fromInputUnsafe(definition.metricsInterval ?? defaultMetricsInterval)
+      pace: pace.wait
     })
 
     yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) =>
@@ -144,7 +152,8 @@ export const start = Effect.fnUntraced(function*<R>(
       settingsOf: (resolved) => settingsOf(definition, resolved),
       apply: (resolved, settings) => {
         applied = resolved
-        hub.apply(settings)
+        hub.apply(settings, resolved.config)
+        pace.reconsider()
       }
     })
     yield* Effect.forkScoped(Effect.catchCause(Deferred.await(fatal), (cause) =>

@@ -1,0 +1,30 @@
+/** Waits from one time to the next by an interval that may change while it waits. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { SchedulerDispatcher } from "effect/Scheduler"
+import { Wake } from "./wake.ts"
+
+export class Pace {
+  private readonly intervalMs: () => number
+  private readonly changed: Wake
+
+  constructor(dispatcher: SchedulerDispatcher, intervalMs: () => number) {
+    this.intervalMs = intervalMs
+    this.changed = new Wake(dispatcher)
+  }
+
+  /** The interval may be another one from now on; time that has passed counts. */
+  readonly reconsider = (): void => this.changed.signal()
+
+  readonly wait: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (from) => this.until(from))
+
+  private until(from: number): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const rest = from + this.intervalMs() - now
+      return rest <= 0 ? Effect.void : Effect.flatMap(
+        Effect.raceFirst(Effect.as(Effect.sleep(rest), true), Effect.as(this.changed.wait, false)),
+        (isOver) => isOver ? Effect.void : this.until(from)
+      )
+    })
+  }
+}

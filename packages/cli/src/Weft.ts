@@ -19,6 +19,7 @@ import { CliFailure } from "./CliFailure.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { crashed, Ended, failureJson, failureText, Json, painted } from "./internal/answer.ts"
 import { config } from "./internal/commands/config.ts"
+import { dlq } from "./internal/commands/dlq.ts"
 import { groups } from "./internal/commands/groups.ts"
 import { lag } from "./internal/commands/lag.ts"
 import { migrate } from "./internal/commands/migrate.ts"
@@ -57,7 +58,7 @@ export const command = Command.make("weft").pipe(
   Command.withDescription(description),
   Command.withSubcommands([
     { group: "DATABASE", commands: [migrate, config] },
-    { group: "KAFKA", commands: [groups, topics, lag] }
+    { group: "KAFKA", commands: [groups, topics, lag, dlq] }
   ]),
   Command.withGlobalFlags([Json])
 )

@@ -1,6 +1,7 @@
 /** Kafka for commands: an admin client, and failures in words. */
 import { Admin, layer as adminLayer } from "@weft/kafka/Admin"
 import type { KafkaError } from "@weft/kafka/KafkaError"
+import type { Transport } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Backends } from "../Backends.ts"
@@ -46,13 +47,13 @@ export const kafkaFailure = (error: KafkaError): CliFailure => {
   }
 }
 
-/** Runs with an admin client; nothing here takes longer than a minute. */
+/** Runs with an admin client and the transport that it is on; nothing here takes longer than a minute. */
 export const withKafka = <A, R>(
   effect: Effect.Effect<A, KafkaError | CliFailure, R>
-): Effect.Effect<A, CliFailure, Exclude<R, Admin> | Backends> =>
+): Effect.Effect<A, CliFailure, Exclude<R, Admin | Transport> | Backends> =>
   Effect.gen(function*() {
     const { transport } = yield* Backends
-    return yield* Effect.provide(effect, Layer.provide(adminLayer, transport))
+    return yield* Effect.provide(effect, Layer.provideMerge(adminLayer, transport))
   }).pipe(
     Effect.mapError((error) => error._tag === "CliFailure" ? error : kafkaFailure(error)),
     Effect.timeoutOrElse({

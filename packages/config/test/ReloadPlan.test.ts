@@ -21,7 +21,7 @@ describe("ReloadPlan", () => {
     assert.strictEqual(
       ReloadPlan.render(changed),
       "max_poll_records 100 -> 500 hot; session_timeout_ms 30000 -> 45000 rejoin; "
-        + "auto_offset_reset earliest -> latest restart"
+        + "auto_offset_reset earliest -> latest restart; queue_max_records 5000 -> 25000 hot"
     )
     assert.deepStrictEqual(changed.changes[0], {
       setting: "maxPollRecords",
@@ -43,7 +43,7 @@ describe("ReloadPlan", () => {
     const first = plan({ max_poll_records: 7 }, { max_poll_records: 9999 })
     assert.match(
       ReloadPlan.render(first),
-      /^max_poll_records 7 -> 100 hot; refused: max_poll_records 9999 is more than 5000 \(.+\): 100 \(default\) is used$/
+      /^max_poll_records 7 -> 100 hot; queue_max_records 350 -> 5000 hot; refused: max_poll_records 9999 is more than 5000 \(.+\): 100 \(default\) is used$/
     )
     const again = plan({ max_poll_records: 9999 }, { max_poll_records: 9999, fetch_min_bytes: 2 })
     assert.strictEqual(ReloadPlan.render(again), "fetch_min_bytes 1 -> 2 hot")
@@ -65,7 +65,7 @@ describe("ReloadPlan", () => {
   it("steps: hot settings first, then those of the rejoin; what needs a start stays", () => {
     const changed = plan({}, { max_poll_records: 500, session_timeout_ms: 45000, consumer_group_id: "other" })
     const hot = ReloadPlan.step(changed, "hot")
-    assert.deepStrictEqual(hot, { ...changed.from, maxPollRecords: 500 })
+    assert.deepStrictEqual(hot, { ...changed.from, maxPollRecords: 500, queueMaxRecords: 25_000 })
     assert.deepStrictEqual(ReloadPlan.step(changed, "rejoin"), {
       ...hot,
       sessionTimeoutMs: 45000,
@@ -92,7 +92,14 @@ describe("ReloadPlan", () => {
       "fetchMaxWaitMs",
       "fetchMaxBytes",
       "maxPartitionFetchBytes",
-      "retryBackoffMs"
+      "retryBackoffMs",
+      "processingOrder",
+      "concurrency",
+      "maxInFlight",
+      "queueMaxRecords",
+      "queueMaxBytes",
+      "bufferMaxBytes",
+      "metricsIntervalMs"
     ])
     assert.deepStrictEqual(of("restart"), ["consumerGroupId", "autoOffsetReset"])
   })

@@ -101,6 +101,22 @@ describe("Resolution: values left out follow the others", () => {
     assert.deepStrictEqual(sourced(resolved, key), [value, "derived"])
   })
 
+  it("the bounds of queues grow with what comes into them, unless they are set", () => {
+    const { config, provenance } = resolve({
+      max_poll_records: 400,
+      max_partition_fetch_bytes: 4_000_000,
+      fetch_max_bytes: 8_000_000
+    })
+    assert.deepInclude(config, { queueMaxRecords: 20_000, queueMaxBytes: 8_000_000, bufferMaxBytes: 16_000_000 })
+    assert.strictEqual(provenance.queueMaxRecords.source, "derived")
+    assert.deepInclude(resolve({ max_poll_records: 400, queue_max_records: 9, buffer_max_bytes: 2 ** 20 }).config, {
+      queueMaxRecords: 9,
+      bufferMaxBytes: 2 ** 20
+    })
+    const largest = resolve({ fetch_max_bytes: 2 ** 30, max_partition_fetch_bytes: 2 ** 30 }).config
+    assert.deepInclude(largest, { queueMaxBytes: 2 ** 31 - 1, bufferMaxBytes: 2 ** 31 - 1 })
+  })
+
   it("a row bends a profile's value rather than contradict it", () => {
     const resolved = resolve({ max_poll_interval_ms: 100000 }, WorkloadProfile.profiles.gpu)
     assert.deepStrictEqual(resolved.issues, [])
@@ -265,6 +281,42 @@ describe("Resolution: sources above the row, and in its place", () => {
     })
     assert.deepStrictEqual(sourced(resolved, "heartbeatIntervalMs"), [3000, "row"])
     assert.deepInclude(resolved.provenance.heartbeatIntervalMs.refused, { raw: "20000" })
+  })
+
+  it("what the program says holds where row and profile say nothing, and shows as its own", () => {
+    const defaults = { concurrency: 4, processingOrder: "key", maxInFlight: 64, metricsIntervalMs: 2_000 } as const
+    const { config, issues, provenance } = Resolution.resolve({
+      service: "svc",
+      row: { _tag: "Row", columns: { concurrency: 8 } },
+      profile: { name: "own", description: "", values: { maxInFlight: 10 } },
+      environment: [{ metricsIntervalMs: { variable: "V", raw: "5000" } }, {}],
+      defaults
+    })
+    assert.deepStrictEqual(issues, [])
+    assert.deepInclude(config, { concurrency: 8, processingOrder: "key", maxInFlight: 10, metricsIntervalMs: 5_000 })
+    assert.deepStrictEqual(
+      [provenance.concurrency.source, provenance.processingOrder.source, provenance.maxInFlight.source],
+      ["row", "code", "profile"]
+    )
+    const plain = Resolution.resolve({ service: "svc", row: { _tag: "Row", columns: {} }, defaults })
+    assert.deepStrictEqual(plain.provenance.concurrency, { value: 4, source: "code" })
+  })
+
+  it("what the program insists on comes before everything, and is checked by the same bounds", () => {
+    const { config, issues, provenance } = Resolution.resolve({
+      service: "svc",
+      row: { _tag: "Row", columns: { max_poll_records: 7, session_timeout_ms: 30_000, concurrency: 3 } },
+      environment: [{ maxPollRecords: { variable: "V", raw: "9" } }, {}],
+      fixed: { maxPollRecords: 11, concurrency: -1, heartbeatIntervalMs: 20_000 },
+      defaults: { metricsIntervalMs: 1 }
+    })
+    assert.deepInclude(config, { maxPollRecords: 11, concurrency: 3, heartbeatIntervalMs: 20_000 })
+    assert.deepStrictEqual(provenance.maxPollRecords, { value: 11, source: "code" })
+    // The row's session gives way: a value of a stronger source never does.
+    assert.notStrictEqual(provenance.sessionTimeoutMs.source, "row")
+    assert.deepInclude(provenance.concurrency, { value: 3, source: "row" })
+    assert.match(issues.map(ConfigIssue.message).join("\n"), /concurrency of the program -1 is less than 0/)
+    assert.match(issues.map(ConfigIssue.message).join("\n"), /metrics_interval_ms of the program 1 is less than 100/)
   })
 
   it("the last known good configuration stands where the row would, and is said so", () => {
@@ -497,6 +549,9 @@ describe("Resolution: whatever a row holds", () => {
       noNullPrototype: true
     })
   }, { requiredKeys: [] })
+  const valuesOf = fc.record(Object.fromEntries(Setting.keys.map((key) => [key, anything])), { requiredKeys: [] })
+    .map((values) => values as WorkloadProfile.Values)
+  const programs = fc.record({ fixed: valuesOf, defaults: valuesOf }, { requiredKeys: [] })
   const namedProfile = fc.record({ workload_profile: fc.oneof(fc.constantFrom("gpu", "own", "llm"), anything) }, {
     requiredKeys: []
   })
@@ -510,9 +565,10 @@ describe("Resolution: whatever a row holds", () => {
         environments,
         fc.option(limits, { nil: undefined }),
         fc.option(tables, { nil: undefined }),
-        (row, profile, service, environment, broker, table) => {
+        programs,
+        (row, profile, service, environment, broker, table, program) => {
           const found: RowResult = { _tag: "Row", columns: row, table }
-          const resolved = Resolution.resolve({ service, row: found, profile, environment, broker })
+          const resolved = Resolution.resolve({ service, row: found, profile, environment, broker, ...program })
           assert.isTrue(accepts(resolved.config), Resolution.summary(resolved))
           assert.isAtLeast(resolved.config.sessionTimeoutMs, broker?.groupMinSessionTimeoutMs ?? 0)
           assert.isAtMost(resolved.config.sessionTimeoutMs, broker?.groupMaxSessionTimeoutMs ?? Infinity)
@@ -520,6 +576,25 @@ describe("Resolution: whatever a row holds", () => {
         }
       ),
       { numRuns: 1000 }
+    )
+  })
+
+  it("every value of the program is in the configuration, or refused with a reason", () => {
+    fc.assert(
+      fc.property(valuesOf, valuesOf, columns, (fixed, defaults, row) => {
+        const resolved = Resolution.resolve({ service: "svc", row: { _tag: "Row", columns: row }, fixed, defaults })
+        const refusals = resolved.issues.flatMap((issue) =>
+          "setting" in issue && issue.source === "code" ? [[issue.setting, issue.raw] as const] : []
+        )
+        for (const key of Setting.keys) {
+          const raw: unknown = fixed[key]
+          if (raw === undefined || raw === null) continue
+          const { source } = resolved.provenance[key]
+          const isRefused = refusals.some(([setting, refused]) => setting === key && Object.is(refused, raw))
+          assert.isTrue(isRefused || source === "code", key)
+        }
+      }),
+      { numRuns: 500 }
     )
   })
 

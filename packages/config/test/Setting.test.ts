@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ConsumerConfig from "@weft/config/ConsumerConfig"
+import * as Resolution from "@weft/config/Resolution"
 import * as Setting from "@weft/config/Setting"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import * as Schema from "effect/Schema"
@@ -45,16 +46,23 @@ describe("Setting", () => {
       reconnect_backoff_ms: 50,
       reconnect_backoff_max_ms: 1000,
       connections_max_idle_ms: 540000,
-      isolation_level: "read_committed"
+      isolation_level: "read_committed",
+      processing_order: "partition",
+      concurrency: 0,
+      max_in_flight: 0,
+      queue_max_records: 5000,
+      queue_max_bytes: 2097152,
+      buffer_max_bytes: 104857600,
+      metrics_interval_ms: 10000
     })
   })
 
   it("has the defaults that the consumer itself has", () => {
-    for (const key of Setting.keys) {
-      const setting = Setting.get(key)
-      if (setting.type === "name") continue
-      assert.strictEqual(ConsumerSettings.defaults[key as keyof typeof ConsumerSettings.defaults], setting.default)
-    }
+    const { config } = Resolution.resolve({ service: "s", row: { _tag: "Row", columns: {} } })
+    const own = ConsumerSettings.make({ groupId: config.consumerGroupId })
+    const { partitionBytes, partitionRecords, totalBytes } = ConsumerSettings.queueLimits(own)
+    const bounds = { queueMaxRecords: partitionRecords, queueMaxBytes: partitionBytes, bufferMaxBytes: totalBytes }
+    assert.deepStrictEqual({ ...own, ...ConsumerConfig.toConsumerSettings(config) }, { ...own, ...bounds })
   })
 
   it("gives a default and profile values that the setting itself accepts", () => {

@@ -50,7 +50,7 @@ export interface ProcessingMetrics {
   readonly busiestPartitionRecords: number
   /**
    * Records of the key with the most, taken in by this member in the interval: an estimate that is never too high, and too
-   * low by a 65th of the records at most. `undefined` where keys are not looked at, that is, unless the order is by key.
+   * low by a 65th of the records at most. `undefined` where no key was looked at: they are where the order is by key.
    */
   readonly busiestKeyRecords: number | undefined
   /** The process's resident set. */

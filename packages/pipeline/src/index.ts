@@ -26,6 +26,11 @@ export * as Health from "./Health.ts"
 /**
  * @since 0.1.0
  */
+export * as Histogram from "./Histogram.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as LagMonitor from "./LagMonitor.ts"
 
 /**

@@ -5,16 +5,23 @@
 export class HeavyHitters {
   private readonly counters: number
   private readonly counts = new Map<string, number>()
+  private hasCome = false
 
   constructor(counters: number) {
     this.counters = counters
   }
 
   add(key: string): void {
+    this.hasCome = true
     const count = this.counts.get(key)
     if (count !== undefined) this.counts.set(key, count + 1)
     else if (this.counts.size < this.counters) this.counts.set(key, 1)
     else this.decrement()
+  }
+
+  /** Nothing came by. */
+  get isEmpty(): boolean {
+    return !this.hasCome
   }
 
   /** How often the most frequent came by. */
@@ -26,6 +33,7 @@ export class HeavyHitters {
 
   clear(): void {
     this.counts.clear()
+    this.hasCome = false
   }
 
   /** Every step down was paid for by an addition: amortised constant time. */

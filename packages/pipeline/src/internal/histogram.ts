@@ -1,10 +1,12 @@
 /**
- * Durations in log-linear buckets: sixteen for each doubling, so that a quantile is at most 1/16 too high, from a
- * microsecond to a day, in 2 KiB. Pure state.
+ * Durations in log-linear buckets: sixteen for each doubling, so that a bucket's upper bound is at most 1/16 above what it
+ * holds, from a microsecond to a day, in 5 KiB. Histograms of the same buckets add up without losing anything. Pure state.
  */
-const linear = 16
+import type { DurationBucket } from "../MetricsSink.ts"
+
+const perDoubling = 16
 const doublings = 37
-const buckets = linear * (doublings + 1)
+const buckets = 1 + perDoubling * (doublings - 3)
 
 export class Histogram {
   private readonly counts = new Float64Array(buckets)
@@ -24,24 +26,32 @@ export class Histogram {
 
   /** The duration in milliseconds that a share `q` (0 to 1) of the durations does not exceed; 0 without any. */
   quantile(q: number): number {
-    if (this.count === 0) return 0
-    const rank = Math.max(1, Math.ceil(q * this.count))
-    let seen = 0
-    for (let i = 0; i < buckets; i++) {
-      seen += this.counts[i]!
-      if (seen >= rank) return upperBound(i) / 1_000
-    }
-    return upperBound(buckets - 1) / 1_000
+    return quantileOf(this.buckets(), q)
   }
 
-  /** The buckets that hold any, rising: what can be added to those of others. */
-  buckets(): ReadonlyArray<readonly [upperBoundMs: number, records: number]> {
-    const found: Array<readonly [number, number]> = []
-    for (let i = 0; i < buckets; i++) {
-      const records = this.counts[i]!
-      if (records > 0) found.push([upperBound(i) / 1_000, records])
+  /** The buckets that hold any, rising. */
+  buckets(): ReadonlyArray<DurationBucket> {
+    const found: Array<DurationBucket> = []
+    for (let bucket = 0; bucket < buckets; bucket++) {
+      const records = this.counts[bucket]!
+      if (records > 0) found.push([upperBoundUs(bucket) / 1_000, records])
     }
     return found
+  }
+
+  /** How many durations were at most so long. Exact where the bound is a bucket's, as all powers of 2 microseconds are. */
+  atMost(ms: number): number {
+    const last = bucketOf(ms * 1_000)
+    let records = 0
+    for (let bucket = 0; bucket <= last; bucket++) records += this.counts[bucket]!
+    return records
+  }
+
+  /** Adds the durations of another. */
+  add(other: Histogram): void {
+    for (let bucket = 0; bucket < buckets; bucket++) this.counts[bucket]! += other.counts[bucket]!
+    this.count += other.count
+    this.sum += other.sum
   }
 
   clear(): void {
@@ -51,17 +61,29 @@ export class Histogram {
   }
 }
 
-/** The first 16 buckets are a microsecond wide each; after that each doubling has 16. */
-const bucketOf = (us: number): number => {
-  if (!(us > 0)) return 0
-  if (us < linear) return Math.floor(us)
-  const exponent = Math.floor(Math.log2(us))
-  const scaled = Math.floor(us / 2 ** (exponent - 4)) - linear
-  return Math.min(buckets - 1, linear * (exponent - 3) + Math.max(0, Math.min(linear - 1, scaled)))
+/** The upper bound of the bucket with the duration that a share `q` of the durations does not exceed; 0 without any. */
+export const quantileOf = (histogram: ReadonlyArray<DurationBucket>, q: number): number => {
+  const total = histogram.reduce((sum, [, records]) => sum + records, 0)
+  const rank = Math.max(1, Math.ceil(q * total))
+  let seen = 0
+  for (const [upperBoundMs, records] of histogram) {
+    seen += records
+    if (seen >= rank) return upperBoundMs
+  }
+  return histogram.at(-1)?.[0] ?? 0
 }
 
-const upperBound = (bucket: number): number => {
-  if (bucket < linear) return bucket
-  const exponent = Math.floor(bucket / linear) + 3
-  return (linear + bucket % linear + 1) * 2 ** (exponent - 4)
+/** One for 0, one for each microsecond up to 16; after that each doubling has 16. Upper bounds are inclusive. */
+const bucketOf = (us: number): number => {
+  if (!(us > 0)) return 0
+  if (us <= perDoubling) return Math.ceil(us)
+  const exponent = Math.ceil(Math.log2(us)) - 1
+  const place = Math.ceil(us / 2 ** (exponent - 4)) - perDoubling
+  return Math.min(buckets - 1, perDoubling * (exponent - 3) + place)
+}
+
+const upperBoundUs = (bucket: number): number => {
+  if (bucket <= perDoubling) return bucket
+  const exponent = Math.floor((bucket - 1) / perDoubling) + 3
+  return (perDoubling + 1 + (bucket - 1) % perDoubling) * 2 ** (exponent - 4)
 }

@@ -142,9 +142,7 @@ export class Hub {
   statsOf(topic: string): TopicStats {
     const known = this.stats.get(topic)
     if (known !== undefined) return known
-    const stats = new TopicStats(topic, ofTopic(topic, this.settings.groupId), {
-      countKeys: this.order === "key" && !this.isBatched
-    })
+    const stats = new TopicStats(topic, ofTopic(topic, this.settings.groupId))
     this.stats.set(topic, stats)
     return stats
   }

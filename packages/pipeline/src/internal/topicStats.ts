@@ -30,15 +30,14 @@ export class TopicStats {
   private reported: Counts = zero()
   private readonly durations = new Histogram()
   private readonly partitions = new Map<number, PartitionCount>()
-  /** Where keys are looked at anyway. */
-  readonly keys: HeavyHitters | undefined
+  /** Of the records whose keys are looked at anyway. */
+  readonly keys = new HeavyHitters(watchedKeys)
   private batches = 0
   private fullBatches = 0
 
-  constructor(topic: string, instruments: TopicInstruments, options: { readonly countKeys: boolean }) {
+  constructor(topic: string, instruments: TopicInstruments) {
     this.topic = topic
     this.instruments = instruments
-    this.keys = options.countKeys ? new HeavyHitters(watchedKeys) : undefined
   }
 
   /** Where whoever settles records of a partition counts them. */
@@ -93,12 +92,12 @@ export class TopicStats {
       batches: this.batches,
       fullBatches: this.fullBatches,
       ...this.spread(),
-      busiestKeyRecords: this.keys?.most,
+      busiestKeyRecords: this.keys.isEmpty ? undefined : this.keys.most,
       memoryUsageMb: interval.memoryUsageMb
     }
     this.reported = { ...totals }
     durations.clear()
-    this.keys?.clear()
+    this.keys.clear()
     this.batches = 0
     this.fullBatches = 0
     return metrics

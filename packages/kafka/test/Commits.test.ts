@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FaultPlan } from "@weft/testing"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
+import type { ConsumerEvent } from "../src/ConsumerEvent.ts"
 import { make as topicPartition } from "../src/TopicPartition.ts"
 import { advance, collectEvents, committedOf, member, withCluster } from "./fixtures.ts"
 
@@ -34,6 +36,35 @@ describe("a commit", () => {
         const failures = (yield* Ref.get(events)).filter((event) => event._tag === "CommitFailed").length
         assert.isAtLeast(failures, 8)
         assert.isAtMost(failures, 15)
+      })))
+
+  it.effect("of a new membership does not wait because the one before was refused", () =>
+    withCluster({ partitions: 1, records: 200 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* member({
+          clientId: "a",
+          enableAutoCommit: true,
+          autoCommitIntervalMs: 500,
+          maxPollRecords: 1
+        })
+        const events = yield* collectEvents(consumer)
+        const reading = yield* Effect.forkChild(
+          Stream.runForEach(consumer.batches, (batch) => Effect.map(Effect.sleep(50), () => batch.settleAll()))
+        )
+        yield* advance(1_000)
+        // As after a process that stood still for too long: the next commit is the first to learn of it.
+        yield* cluster.apply(FaultPlan.fail("commit", "UNKNOWN_MEMBER_ID", { times: 1 }))
+        yield* cluster.expireSession({ clientId: "a" })
+        const since = () =>
+          Effect.map(Ref.get(events), (all) => all.slice(all.findLastIndex((e) => e._tag === "Assigned")))
+        const joins = (all: ReadonlyArray<ConsumerEvent>) => all.filter((event) => event._tag === "Assigned").length
+        for (let i = 0; i < 200 && joins(yield* Ref.get(events)) < 2; i++) yield* advance(50)
+        assert.strictEqual(joins(yield* Ref.get(events)), 2)
+        assert.isTrue((yield* Ref.get(events)).some((event) => event._tag === "CommitFailed"))
+        yield* advance(700)
+        const committed = (yield* since()).some((event) => event._tag === "Committed")
+        yield* Fiber.interrupt(reading)
+        assert.isTrue(committed)
       })))
 
   it.effect("that has not been made yet is not forgotten by a seek to where the partition stands", () =>

@@ -3,10 +3,9 @@
  * one place that commits.
  */
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import * as Schedule from "effect/Schedule"
+import * as Random from "effect/Random"
 import * as Semaphore from "effect/Semaphore"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
 import { CommitError, isRetriable, type KafkaError } from "../KafkaError.ts"
@@ -23,7 +22,7 @@ export interface CommitterOptions {
   readonly clock: Clock.Clock
 }
 
-const longestBackoff = Duration.seconds(5)
+const longestBackoffMs = 5_000
 
 export class Committer {
   private readonly options: CommitterOptions
@@ -37,6 +36,10 @@ export class Committer {
   private lastCommitAt = -Infinity
   /** After a commit that was refused for good; another attempt may still be welcome later. */
   private notBefore = -Infinity
+  /** How many assignments there were: what one generation was refused says nothing of the next. */
+  private assignments = 0
+  /** Lets those go on that wait to try again. */
+  private readonly anew = Latch.makeUnsafe(false)
 
   constructor(options: CommitterOptions) {
     this.options = options
@@ -56,26 +59,44 @@ export class Committer {
     this.sooner.openUnsafe()
   }
 
-  /** A new generation: what the old one did not get to goes now. */
+  /** A new generation: what the old one did not get to goes now, and nobody waits because of what it was refused. */
   onAssigned(): void {
+    this.assignments++
     this.notBefore = -Infinity
     this.onSettled(0)
+    this.anew.openUnsafe()
+    this.anew.closeUnsafe()
+    this.reschedule()
   }
 
   /** Commits everything that is settled now; answers when the broker has it. Retriable failures are tried again. */
-  readonly flush: Effect.Effect<void, KafkaError> = Effect.suspend(() =>
-    this.turn.withPermits(1)(this.commitChanges).pipe(
-      Effect.tapError((error) => Effect.sync(() => this.options.publish(ConsumerEvent.CommitFailed({ error })))),
-      Effect.retry({ while: isRetriable, schedule: this.backoff() }),
-      // What is not committed stays changed. Nobody may settle anything more, so the schedule itself takes it along later.
-      Effect.tapError(() =>
-        Effect.sync(() => {
-          this.notBefore = this.options.clock.currentTimeMillisUnsafe() + Duration.toMillis(longestBackoff)
-          this.onSettled(0)
-        })
-      )
+  readonly flush: Effect.Effect<void, KafkaError> = Effect.suspend(() => this.attempt(this.options.retryBackoffMs()))
+
+  private attempt(backoffMs: number): Effect.Effect<void, KafkaError> {
+    return Effect.suspend(() => {
+      const { assignments } = this
+      return Effect.catch(this.turn.withPermits(1)(this.commitChanges), (error) => {
+        this.options.publish(ConsumerEvent.CommitFailed({ error }))
+        const isNew = assignments !== this.assignments
+        if (isRetriable(error)) {
+          const next = this.attempt(Math.min(2 * backoffMs, longestBackoffMs))
+          return isNew ? next : Effect.andThen(this.pause(Math.min(backoffMs, longestBackoffMs)), next)
+        }
+        // What is not committed stays changed. Nobody may settle anything more, so the schedule itself takes it along later.
+        if (!isNew) this.notBefore = this.options.clock.currentTimeMillisUnsafe() + longestBackoffMs
+        this.onSettled(0)
+        return Effect.fail(error)
+      })
+    })
+  }
+
+  /** Between two attempts; the next assignment ends it. */
+  private pause(backoffMs: number): Effect.Effect<void> {
+    return Effect.flatMap(
+      Random.nextBetween(0.8, 1.2),
+      (spread) => Effect.asVoid(Effect.timeoutOption(this.anew.await, backoffMs * spread))
     )
-  )
+  }
 
   /** Commits by the schedule, for ever. */
   readonly run: Effect.Effect<never> = Effect.suspend(() =>
@@ -99,13 +120,6 @@ export class Committer {
       now
     })
     return Math.max(due, this.notBefore - now)
-  }
-
-  private backoff(): Schedule.Schedule<unknown> {
-    return Schedule.exponential(this.options.retryBackoffMs()).pipe(
-      Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, longestBackoff))),
-      Schedule.jittered
-    )
   }
 
   private readonly commitChanges: Effect.Effect<void, KafkaError> = Effect.suspend(() => {

@@ -51,6 +51,11 @@ export * as MetricsSink from "./MetricsSink.ts"
 /**
  * @since 0.1.0
  */
+export * as MetricsSinks from "./MetricsSinks.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Pipeline from "./Pipeline.ts"
 
 /**

@@ -1,6 +1,5 @@
 /** Measures once per interval and hands it to the sink, in the background: no record ever waits for it. */
 import type { Consumer } from "@weft/kafka/Consumer"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -10,11 +9,10 @@ import { EventLoopDelay } from "../EventLoopDelay.ts"
 import type { LagMonitor, PartitionLag } from "../LagMonitor.ts"
 import type { LagStatus } from "../LagStatus.ts"
 import { MetricsSink } from "../MetricsSink.ts"
+import * as BufferedSink from "./bufferedSink.ts"
 import type { Hub } from "./hub.ts"
-import { dropped, ofPartition } from "./instruments.ts"
+import { ofPartition } from "./instruments.ts"
 import type { MemberStats } from "./memberStats.ts"
-import { MetricsBuffer } from "./metricsBuffer.ts"
-import { Wake } from "./wake.ts"
 
 export interface Measuring {
   /** As last measured. */
@@ -23,10 +21,7 @@ export interface Measuring {
   readonly finish: Effect.Effect<void>
 }
 
-/** Measurements that wait for the sink: of 64 partitions every ten seconds, twenty-six minutes of them. */
-const bufferMax = 10_000
-const writeTimeout = Duration.seconds(30)
-const finishTimeout = Duration.seconds(5)
+const measureTimeout = Duration.seconds(5)
 const mebibyte = 1_048_576
 
 export const make = Effect.fnUntraced(function*(options: {
@@ -41,16 +36,12 @@ export const make = Effect.fnUntraced(function*(options: {
 }): Effect.fn.Return<Measuring, never, MetricsSink | Scope.Scope> {
   const { consumer, hub, memberStats, monitor } = options
   const eventLoopDelay = yield* (yield* EventLoopDelay)
-  const sink = yield* MetricsSink
+  const sink = yield* BufferedSink.make(yield* MetricsSink)
   const context = yield* Effect.context<never>()
-  const buffer = new MetricsBuffer(bufferMax)
-  const written = new Wake(hub.dispatcher)
   const statuses = new Map<string, LagStatus>()
   let lag: ReadonlyArray<PartitionLag> = []
   let measuredAt = yield* Clock.currentTimeMillis
   let member = options.name
-  let countedDrops = 0
-  let isAway = false
 
   const measure = Effect.gen(function*() {
     lag = yield* monitor.sample
@@ -85,49 +76,22 @@ export const make = Effect.fnUntraced(function*(options: {
       stats.instruments.deadLetters.updateUnsafe(measured.deadLetters, context)
       return measured
     })
-    buffer.add({ metrics, members: [ofMember], lag: lag.map(({ sample }) => sample) })
+    sink.offer({ metrics, members: [ofMember], lag: lag.map(({ sample }) => sample) })
     for (const { sample } of lag) showLag(sample, context)
-    if (buffer.dropped > countedDrops) {
-      dropped.updateUnsafe(buffer.dropped - countedDrops, context)
-      countedDrops = buffer.dropped
-    }
     yield* tellStatuses(lag, statuses)
   })
 
-  const write = Effect.suspend(() => {
-    if (buffer.size === 0) return Effect.void
-    const measurements = buffer.takeAll()
-    return sink.write(measurements).pipe(
-      Effect.timeout(writeTimeout),
-      Effect.matchCauseEffect({
-        onFailure: (cause) => {
-          buffer.restore(measurements)
-          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-          if (isAway) return Effect.void
-          isAway = true
-          return Effect.logWarning("the metrics sink is away; measurements are kept in a bounded buffer", cause)
-        },
-        onSuccess: () => {
-          if (!isAway) return Effect.void
-          isAway = false
-          return Effect.logInfo(`the metrics sink is back; ${buffer.dropped} measurements were dropped meanwhile`)
-        }
-      })
-    )
-  })
-
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(written.wait, write)))
   yield* Effect.forkScoped(
     Effect.forever(
       Effect.andThen(
         options.pace,
-        Effect.map(measure, () => written.signal())
+        measure
       )
     )
   )
   return {
     lag: () => lag,
-    finish: Effect.andThen(measure, write).pipe(Effect.timeoutOption(finishTimeout), Effect.asVoid)
+    finish: Effect.andThen(Effect.timeoutOption(measure, measureTimeout), sink.flush)
   }
 })
 

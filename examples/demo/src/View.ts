@@ -63,6 +63,7 @@ const lagLines = (model: Model, width: number): ReadonlyArray<Line> => {
 }
 
 const sourceStyle: Readonly<Record<Source, Style>> = {
+  code: "yellow",
   environment: "yellow",
   row: "cyan",
   lastKnownGood: "red",
@@ -73,7 +74,7 @@ const sourceStyle: Readonly<Record<Source, Style>> = {
 
 /** What was set comes first; the defaults fill the rest of the room. */
 const bySource = (settings: ReadonlyArray<SettingView>): ReadonlyArray<SettingView> => {
-  const order: ReadonlyArray<Source> = ["environment", "row", "lastKnownGood", "profile", "derived", "default"]
+  const order: ReadonlyArray<Source> = ["code", "environment", "row", "lastKnownGood", "profile", "derived", "default"]
   return order.flatMap((source) => settings.filter((setting) => setting.source === source))
 }
 

@@ -16,8 +16,9 @@
  *
  * @since 0.1.0
  */
-import type { ConfigStore } from "@weft/config/ConfigStore"
+import type * as ConfigStore from "@weft/config/ConfigStore"
 import type * as Codec from "@weft/kafka/Codec"
+import * as Signals from "@weft/kafka/Signals"
 import * as Subscription from "@weft/kafka/Subscription"
 import type { Transport } from "@weft/kafka/Transport"
 import * as Cause from "effect/Cause"
@@ -28,6 +29,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import { codeSettings } from "./internal/codeSettings.ts"
 import { start } from "./internal/start.ts"
 import type { MetricsSink } from "./MetricsSink.ts"
 import type { PipelineError } from "./PipelineError.ts"
@@ -88,12 +90,25 @@ export const make: Make = <R>(options: unknown): Pipeline<R> => {
 }
 
 /**
+ * With what a pipeline asks the store for its configuration: its profile, and what its definition says of settings. The
+ * limits of its brokers come to that when it runs.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const configOptions = <R>({ definition }: Pipeline<R>): ConfigStore.Options => ({
+  profile: definition.profile,
+  fixed: definition.settings,
+  defaults: codeSettings(definition as Definition<unknown>)
+})
+
+/**
  * What a pipeline needs to run, beside its handler's own requirements.
  *
  * @category models
  * @since 0.1.0
  */
-export type Requirements = Transport | ConfigStore | MetricsSink
+export type Requirements = Transport | ConfigStore.ConfigStore | MetricsSink
 
 /**
  * Runs a pipeline until it is interrupted or fails for good.
@@ -102,7 +117,8 @@ export type Requirements = Transport | ConfigStore | MetricsSink
  *
  * It loads its configuration and follows its changes; joins its group; processes. However it ends (SIGTERM by way of
  * `NodeRuntime.runMain`, interruption, a failure), it stops fetching, lets in-flight work finish up to the drain
- * deadline, commits and leaves the group, in that order, before anything that it was given is torn down.
+ * deadline, commits and leaves the group, in that order, before anything that it was given is torn down. A second signal
+ * ends the process at once: see `Signals.endAtSecond`.
  *
  * Fails with a `HaltedError` where a policy says so, and with the consumer's error where its restart schedule gives up or
  * a person must mend something.
@@ -111,7 +127,9 @@ export type Requirements = Transport | ConfigStore | MetricsSink
  * @since 0.1.0
  */
 export const run = <R>(pipeline: Pipeline<R>): Effect.Effect<never, PipelineError, Requirements | R> =>
-  Effect.flatMap(startWithin(pipeline), ({ failure }) => failure).pipe(Effect.scoped) as Effect.Effect<
+  Effect.andThen(Signals.endAtSecond, Effect.flatMap(startWithin(pipeline), ({ failure }) => failure)).pipe(
+    Effect.scoped
+  ) as Effect.Effect<
     never,
     PipelineError,
     Requirements | R
@@ -126,7 +144,7 @@ export const run = <R>(pipeline: Pipeline<R>): Effect.Effect<never, PipelineErro
 export const startWithin = <R>(
   pipeline: Pipeline<R>
 ): Effect.Effect<RunningPipeline["Service"], never, Requirements | Scope.Scope | R> =>
-  start(pipeline.subscription, pipeline.definition)
+  start(pipeline.subscription, pipeline.definition, configOptions(pipeline))
 
 /** Who hears of a pipeline in a layer that has failed for good. */
 const OnFailure = Context.Reference<(cause: Cause.Cause<PipelineError>) => Effect.Effect<void>>(
@@ -165,7 +183,8 @@ export const layer = <R>(
 
 /**
  * Builds a layer with pipelines and keeps it until it is interrupted, as `Layer.launch` does, or until one of its
- * pipelines fails for good: then everything is stopped in order, and it fails with that error.
+ * pipelines fails for good: then everything is stopped in order, and it fails with that error. A second signal ends the
+ * process at once: see `Signals.endAtSecond`.
  *
  * @category running
  * @since 0.1.0
@@ -173,6 +192,7 @@ export const layer = <R>(
 export const launch = <A, E, R>(self: Layer.Layer<A, E, R>): Effect.Effect<never, E | PipelineError, R> =>
   Effect.scoped(Effect.gen(function*() {
     const failed = yield* Deferred.make<never, PipelineError>()
+    yield* Signals.endAtSecond
     yield* Effect.provideService(
       Layer.build(self),
       OnFailure,

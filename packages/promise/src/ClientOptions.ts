@@ -40,7 +40,12 @@ export interface KafkaJsOptions {
     readonly retry: { readonly initialRetryTime: number; readonly maxRetryTime: number }
   }
   readonly subscribe: { readonly fromBeginning: boolean }
-  readonly run: { readonly autoCommit: boolean; readonly autoCommitInterval: number | null }
+  readonly run: {
+    readonly autoCommit: boolean
+    readonly autoCommitInterval: number | null
+    /** Only where `concurrency` is set: without it, kafkajs processes one partition at a time. */
+    readonly partitionsConsumedConcurrently?: number
+  }
   readonly unsupported: ReadonlyArray<Unsupported>
 }
 
@@ -52,6 +57,13 @@ const listed = (
     const setting = name as keyof ConsumerSettings
     return reason === false ? [] : [{ setting, value: settings[setting], reason }]
   })
+
+/** Weft's own, which no client has. */
+const ownOf = (client: string) => ({
+  queueMaxRecords: `${client} has no queue of each partition`,
+  queueMaxBytes: `${client} has no queue of each partition`,
+  metricsIntervalMs: `${client} writes no metrics`
+})
 
 /**
  * The settings as options of kafkajs 2.
@@ -80,7 +92,8 @@ export const toKafkaJs = (settings: ConsumerSettings): KafkaJsOptions => ({
   subscribe: { fromBeginning: settings.autoOffsetReset === "earliest" },
   run: {
     autoCommit: settings.enableAutoCommit,
-    autoCommitInterval: settings.enableAutoCommit ? settings.autoCommitIntervalMs : null
+    autoCommitInterval: settings.enableAutoCommit ? settings.autoCommitIntervalMs : null,
+    ...settings.concurrency > 0 ? { partitionsConsumedConcurrently: settings.concurrency } : {}
   },
   unsupported: listed(settings, {
     maxPollRecords:
@@ -94,7 +107,12 @@ export const toKafkaJs = (settings: ConsumerSettings): KafkaJsOptions => ({
     autoOffsetReset: settings.autoOffsetReset === "none"
       && "kafkajs cannot fail where there is no offset: fromBeginning false begins at the end",
     reconnectBackoffMs: "kafkajs has one back-off for requests and connections: retryBackoffMs is its first pause",
-    connectionsMaxIdleMs: "kafkajs closes no idle connections"
+    connectionsMaxIdleMs: "kafkajs closes no idle connections",
+    processingOrder: settings.processingOrder !== "partition" && "kafkajs processes each partition in its order",
+    maxInFlight: settings.maxInFlight > 0
+      && "kafkajs holds what it has fetched: maxBytes for each of its brokers at the same time",
+    bufferMaxBytes: "kafkajs holds what it has fetched: maxBytes for each of its brokers at the same time",
+    ...ownOf("kafkajs")
   })
 })
 
@@ -166,6 +184,12 @@ export const toPlatformatic = (settings: ConsumerSettings): PlatformaticOptions 
       && "autocommit commits what the stream has handed over, done or not: to lose nothing, call message.commit() when it is",
     reconnectBackoffMs: "it has one pause for requests and connections: retryDelay",
     reconnectBackoffMaxMs: "its pauses do not grow: retryDelay is the only one",
-    connectionsMaxIdleMs: "it closes no idle connections"
+    connectionsMaxIdleMs: "it closes no idle connections",
+    processingOrder: settings.processingOrder !== "partition"
+      && "its stream hands over messages in the order of each partition: what waits for what is yours to say",
+    concurrency: settings.concurrency > 0 && "its stream hands over messages one by one: work on as many yourself",
+    maxInFlight: settings.maxInFlight > 0 && "its stream hands over messages one by one: count them yourself",
+    bufferMaxBytes: "its stream counts messages (highWaterMark), not bytes",
+    ...ownOf("it")
   })
 })

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { ConsumerConfig, Database, Profile } from "./ConsumerConfig.ts"
+import type { ConsumerConfig, ConsumerSettings, Database, Profile } from "./ConsumerConfig.ts"
 import { readConfig } from "./internal/configReader.ts"
 
 /**
@@ -19,5 +19,9 @@ import { readConfig } from "./internal/configReader.ts"
 export const loadConsumerConfig = (
   database: string | Database,
   service: string,
-  options: { readonly profile?: Profile | undefined } = {}
-): Promise<ConsumerConfig> => readConfig(database, service, options.profile)
+  options: {
+    readonly profile?: Profile | undefined
+    /** Settings that hold whatever row and profile say, checked as those of a row are. */
+    readonly settings?: Partial<ConsumerSettings> | undefined
+  } = {}
+): Promise<ConsumerConfig> => readConfig(database, service, options)

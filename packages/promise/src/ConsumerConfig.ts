@@ -50,11 +50,26 @@ export interface ConsumerSettings {
   readonly connectionsMaxIdleMs: number
   /** `isolation.level` */
   readonly isolationLevel: "read_committed" | "read_uncommitted"
+  /** Which records wait for each other. */
+  readonly processingOrder: "partition" | "key" | "none"
+  /** How many records (or batches) are processed at the same time; 0: one per partition, or 16 without that order. */
+  readonly concurrency: number
+  /** The most records that were taken from the partition queues and are not settled; 0: as the order needs. */
+  readonly maxInFlight: number
+  /** The most records that wait in one partition queue. */
+  readonly queueMaxRecords: number
+  /** The most bytes that wait in one partition queue. */
+  readonly queueMaxBytes: number
+  /** The most bytes that wait in all partition queues together. */
+  readonly bufferMaxBytes: number
+  /** How often metrics and lag are written to the database. */
+  readonly metricsIntervalMs: number
 }
 
 /**
- * Where a value comes from. `code`: given when the consumer was made. `environment`: a variable `WEFT_...` of the process. `lastKnownGood`: what was read before
- * the process started, as the database cannot be read now. `derived`: left out, and made to fit the other settings.
+ * Where a value comes from. `code`: given when the consumer was made. `environment`: a variable `WEFT_...` of the process.
+ * `lastKnownGood`: what was read before the process started, as the database cannot be read now. `derived`: left out, and
+ * made to fit the other settings.
  *
  * @category models
  * @since 0.1.0

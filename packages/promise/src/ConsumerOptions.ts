@@ -86,12 +86,15 @@ export interface ProcessingOptions<V, K> {
   /**
    * Which records wait for each other: each for the one before it in its partition (`partition`), for the one before it
    * with the same key (`key`), or for none (`none`). An offset is committed only when every earlier one is settled,
-   * whatever the order. Default `partition`.
+   * whatever the order. A row with `processing_order` comes first. Default `partition`.
    */
   readonly order?: "partition" | "key" | "none" | undefined
-  /** How many records (or batches) are processed at the same time. Default: one per partition, else 16. */
+  /**
+   * How many records (or batches) are processed at the same time, unless the row says it. Default: one per partition, else
+   * 16.
+   */
   readonly concurrency?: number | undefined
-  /** The most records that were taken from the partition queues and are not settled. */
+  /** The most records that were taken from the partition queues and are not settled, unless the row says it. */
   readonly maxInFlight?: number | undefined
   /** The batches of `eachBatch`: their size (default `maxPollRecords`), and how long one waits to be full (100 ms). */
   readonly batch?: { readonly size?: number | undefined; readonly windowMs?: number | undefined } | undefined
@@ -99,7 +102,7 @@ export interface ProcessingOptions<V, K> {
   readonly deadLetter?: DeadLetterOptions | undefined
   /** How long a rebalance, or the end, waits for what is in flight. Default: three fifths of `maxPollIntervalMs`. */
   readonly drainTimeoutMs?: number | undefined
-  /** How often metrics and lag are written to the database. Default 10000. */
+  /** How often metrics and lag are written to the database, unless the row says it. Default 10000. */
   readonly metricsIntervalMs?: number | undefined
 }
 
@@ -131,7 +134,10 @@ export interface ConsumerOptions<V, K> extends ProcessingOptions<V, K> {
   readonly connection?: Connection | undefined
   /** Default `default`. */
   readonly profile?: Profile | undefined
-  /** Settings that hold whatever row and profile say. */
+  /**
+   * Settings that hold whatever row and profile say. They are checked as those of a row are: one that cannot hold falls
+   * back, and `consumer.config.issues` says why.
+   */
   readonly settings?: Partial<Omit<ConsumerSettings, "consumerGroupId">> | undefined
   /**
    * Signals at which a running consumer ends in order: it stops fetching, finishes what is in flight, commits, leaves the

@@ -42,7 +42,11 @@ describe("toKafkaJs", () => {
       "maxPollIntervalMs",
       "partitionAssignmentStrategy",
       "reconnectBackoffMs",
-      "connectionsMaxIdleMs"
+      "connectionsMaxIdleMs",
+      "bufferMaxBytes",
+      "queueMaxRecords",
+      "queueMaxBytes",
+      "metricsIntervalMs"
     ])
   })
 
@@ -116,7 +120,14 @@ describe("every setting", () => {
         reconnectBackoffMs: 709,
         reconnectBackoffMaxMs: 7_010,
         connectionsMaxIdleMs: 7_011,
-        isolationLevel: "read_uncommitted"
+        isolationLevel: "read_uncommitted",
+        processingOrder: "key",
+        concurrency: 7,
+        maxInFlight: 7_012,
+        queueMaxRecords: 7_013,
+        queueMaxBytes: 7_014,
+        bufferMaxBytes: 7_015,
+        metricsIntervalMs: 7_016
       }
       const base = JSON.stringify(convert({ ...defaults, enableAutoCommit: true }))
       for (const [name, value] of Object.entries(changed)) {

@@ -212,7 +212,7 @@ describe("run", () => {
 
   it("goes on after the client library has crashed, and loses nothing", async () => {
     await using cluster = await clusterWith(100, 2)
-    const consumer = await make(cluster, { settings: { sessionTimeoutMs: 300, heartbeatIntervalMs: 50 } })
+    const consumer = await make(cluster, { settings: { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 100 } })
     const crashes: Array<string> = []
     consumer.on("crashed", ({ error }) => {
       assert.instanceOf(error, KafkaFailedError)
@@ -527,6 +527,29 @@ describe("what can be seen", () => {
     assert.deepStrictEqual([config.maxPollRecords, config.provenance.maxPollRecords.source], [1, "profile"])
     assert.deepStrictEqual([config.heartbeatIntervalMs, config.provenance.heartbeatIntervalMs.source], [5_000, "code"])
     assert.deepStrictEqual([config.fetchMinBytes, config.provenance.fetchMinBytes.source], [1, "default"])
+  })
+
+  it("settings given in code are checked as those of a row are: one that cannot hold falls back, with a reason", async () => {
+    await using cluster = await clusterWith(0)
+    await using consumer = await make(cluster, {
+      order: "key",
+      concurrency: 4,
+      settings: { maxPollRecords: 100_000, sessionTimeoutMs: 30_000, heartbeatIntervalMs: 25_000, retryBackoffMs: 7 }
+    })
+    const { config } = consumer
+    assert.deepStrictEqual([config.maxPollRecords, config.provenance.maxPollRecords.source], [100, "default"])
+    assert.match(
+      config.provenance.maxPollRecords.refused!.reason,
+      /max_poll_records of the program 100000 is more than 5000/
+    )
+    assert.deepStrictEqual([config.sessionTimeoutMs, config.heartbeatIntervalMs, config.retryBackoffMs], [
+      30_000,
+      10_000,
+      7
+    ])
+    assert.deepStrictEqual(config.issues.map(({ kind }) => kind), ["OutOfBounds", "Contradiction"])
+    assert.deepStrictEqual([config.concurrency, config.provenance.concurrency.source], [4, "code"])
+    assert.deepStrictEqual([config.processingOrder, config.provenance.processingOrder.source], ["key", "code"])
   })
 
   it("events, health, totals", async () => {

@@ -14,7 +14,7 @@ type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ?
 type Plain<A> = { [K in keyof A]: A[K] }
 
 export const settingsAreEqual: Equal<Plain<ConsumerSettings>, Plain<ConsumerConfig>> = true
-export const sourcesAreEqual: Equal<Exclude<Source, "code">, Resolution.Source> = true
+export const sourcesAreEqual: Equal<Source, Resolution.Source> = true
 
 declare const settings: ConsumerSettings
 const options = toKafkaJs(settings)

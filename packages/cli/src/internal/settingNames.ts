@@ -5,11 +5,10 @@ import { CliFailure } from "../CliFailure.ts"
 import { nearNames } from "./nearNames.ts"
 
 const byName: ReadonlyMap<string, Setting.SettingKey> = new Map(
-  Setting.keys.flatMap((key) => [
-    [Setting.settings[key].kafka, key] as const,
-    [key, key] as const,
-    [Setting.settings[key].sql, key] as const
-  ])
+  Setting.keys.flatMap((key) => {
+    const { kafka, sql } = Setting.get(key)
+    return [...kafka === undefined ? [] : [kafka], key, sql].map((name) => [name, key] as const)
+  })
 )
 
 /** Columns of a row that are no settings. */

@@ -1,5 +1,5 @@
 /** Puts a pipeline together and takes it apart in the right order. */
-import { ConfigStore } from "@weft/config/ConfigStore"
+import * as ConfigStore from "@weft/config/ConfigStore"
 import { toConsumerSettings } from "@weft/config/ConsumerConfig"
 import { type Resolved, summary } from "@weft/config/Resolution"
 import * as Consumer from "@weft/kafka/Consumer"
@@ -26,7 +26,6 @@ import type { RunningPipeline } from "../RunningPipeline.ts"
 import { runBatch } from "./batchRun.ts"
 import * as DeadLetters from "./deadLetters.ts"
 import { brokerLimits } from "./brokerLimits.ts"
-import { codeSettings } from "./codeSettings.ts"
 import { feed } from "./feeder.ts"
 import { Hub } from "./hub.ts"
 import * as Measure from "./measure.ts"
@@ -57,22 +56,18 @@ const settingsOf = (
 
 export const start = Effect.fnUntraced(function*<R>(
   subscription: Subscription,
-  given: Definition<R>
+  given: Definition<R>,
+  asked: ConfigStore.Options
 ): Effect.fn.Return<
   RunningPipeline["Service"],
   never,
-  Transport | ConfigStore | MetricsSink | Scope.Scope | R
+  Transport | ConfigStore.ConfigStore | MetricsSink | Scope.Scope | R
 > {
   // What the handler requires is in the context that workers are started with.
   const definition = given as Definition<unknown>
-  const { profile, service } = definition
-  const store = yield* ConfigStore
-  const source = {
-    profile,
-    fixed: definition.settings,
-    defaults: codeSettings(definition),
-    broker: yield* brokerLimits
-  }
+  const { service } = definition
+  const store = yield* ConfigStore.ConfigStore
+  const source = { ...asked, broker: yield* brokerLimits }
   const first = yield* store.load(service, source)
   let applied = first
   let health = Health.initial

@@ -1,21 +1,24 @@
 /** Reads a configuration once. */
 import { ConfigStore } from "@weft/config/ConfigStore"
 import * as Effect from "effect/Effect"
-import type { ConsumerConfig, Database, Profile } from "../ConsumerConfig.ts"
+import type { ConsumerConfig, ConsumerSettings, Database, Profile } from "../ConsumerConfig.ts"
 import { InvalidOptionError } from "../WeftError.ts"
 import { configStore } from "./databases.ts"
 import { loggingTo } from "./logging.ts"
-import { configOf, profileOf } from "./resolved.ts"
+import { configOf, fixedOf, profileOf } from "./resolved.ts"
 
 export const readConfig = (
   database: string | Database,
   service: string,
-  profile: Profile | undefined
+  given: { readonly profile?: Profile | undefined; readonly settings?: Partial<ConsumerSettings> | undefined }
 ): Promise<ConsumerConfig> =>
   Effect.gen(function*() {
-    const own = yield* Effect.try({ try: () => profileOf(profile), catch: (error) => error as InvalidOptionError })
+    const profile = yield* Effect.try({
+      try: () => profileOf(given.profile),
+      catch: (error) => error as InvalidOptionError
+    })
     const store = yield* ConfigStore
-    return configOf(yield* store.load(service, { profile: own }))
+    return configOf(yield* store.load(service, { profile, fixed: fixedOf(given.settings, {}) }))
   }).pipe(
     Effect.provide(configStore(database)),
     Effect.catchTag("DatabaseConfigError", ({ message }) => Effect.fail(optionFault("database", message))),

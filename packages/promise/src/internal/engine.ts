@@ -1,5 +1,6 @@
 /** A consumer's life: made, running in one way, closed. The only place where promises and Effect meet. */
 import { ConfigStore } from "@weft/config/ConfigStore"
+import * as Setting from "@weft/config/Setting"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import type { InvalidSettingError } from "@weft/kafka/KafkaError"
 import * as Subscription from "@weft/kafka/Subscription"
@@ -18,7 +19,7 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ConsumerConfig } from "../ConsumerConfig.ts"
+import type { ConsumerConfig, ConsumerSettings as Settings } from "../ConsumerConfig.ts"
 import type { ConsumerEvent, PartitionOffset } from "../ConsumerEvent.ts"
 import type { ConsumerOptions } from "../ConsumerOptions.ts"
 import type { Health, Lag, Totals } from "../ConsumerState.ts"
@@ -36,7 +37,7 @@ import { isCalledBy, processing } from "./handlerCalls.ts"
 import { Handoff, type Offer } from "./handoff.ts"
 import { loggingTo } from "./logging.ts"
 import { policies } from "./policies.ts"
-import { configOf, overridesOf, profileOf } from "./resolved.ts"
+import { configOf, fixedOf, profileOf } from "./resolved.ts"
 import * as Sends from "./sends.ts"
 import { defaultSignals, onStop } from "./signals.ts"
 import { transportOf } from "./transports.ts"
@@ -48,11 +49,14 @@ type Runtime = ManagedRuntime.ManagedRuntime<Services, InvalidSettingError | Dat
 
 /** What a run does with its records, and what it does when it is told to stop, before it drains. */
 interface Way {
-  readonly definition: object
+  readonly handlers: object
+  /** What must hold for it, whatever else is said. */
+  readonly settings?: Partial<Settings>
   readonly beforeShutdown: (running: RunningPipeline["Service"]) => Effect.Effect<void>
 }
 
 const defaultHeld = 256
+const mostHeld = Setting.settings.concurrency.max.value
 
 const nothing: Totals = { processed: 0, bytes: 0, retries: 0, failures: 0, skipped: 0, deadLetters: 0, inFlight: 0 }
 
@@ -60,6 +64,34 @@ const nothing: Totals = { processed: 0, bytes: 0, retries: 0, failures: 0, skipp
 const settled = <A>(exit: Exit.Exit<A, PipelineError | WeftError | DatabaseConfigError>): A => {
   if (Exit.isSuccess(exit)) return exit.value
   throw rejection(exit.cause as Parameters<typeof rejection>[0])
+}
+
+const pipelineOf = <V, K>(
+  options: ConsumerOptions<V, K>,
+  way: Pick<Way, "handlers" | "settings"> = { handlers: {} }
+): Pipeline.Pipeline => {
+  const { clientId, topics } = options
+  const definition = {
+    service: options.service,
+    subscription: topics instanceof RegExp ? Subscription.pattern(topics) : Subscription.topics(...topics),
+    value: codec(options.value ?? Decoder.json<V>()),
+    key: codec(options.key ?? Decoder.text as unknown as Decoder.Decoder<K>),
+    tombstones: options.tombstones ?? "dead-letter",
+    order: options.order,
+    concurrency: options.concurrency,
+    maxInFlight: options.maxInFlight,
+    batch: { size: options.batch?.size, window: options.batch?.windowMs },
+    profile: profileOf(options.profile),
+    onFailure: policies(options.onFailure),
+    deadLetter: options.deadLetter,
+    drainTimeout: options.drainTimeoutMs,
+    metricsInterval: options.metricsIntervalMs,
+    settings: { ...fixedOf(options.settings, options), ...way.settings },
+    overrides: clientId === undefined ? {} : { clientId },
+    ...way.handlers
+  }
+  // The types of this package's options have been checked; those of the pipeline's infer what is known here already.
+  return Pipeline.make(definition as never) as unknown as Pipeline.Pipeline
 }
 
 export class Engine<V, K> {
@@ -86,20 +118,22 @@ export class Engine<V, K> {
 
   static make<V, K>(options: ConsumerOptions<V, K>): Promise<Engine<V, K>> {
     return Effect.gen(function*() {
-      const { layer, profile } = yield* Effect.try({
+      const { layer, pipeline } = yield* Effect.try({
         try: () => {
           validate(options)
           const layer = Layer.mergeAll(
             transportOf(options),
             databaseOf(options.database)
           )
-          return { layer: Layer.provideMerge(layer, loggingTo(options.logger)), profile: profileOf(options.profile) }
+          return { layer: Layer.provideMerge(layer, loggingTo(options.logger)), pipeline: pipelineOf(options) }
         },
         catch: (error) => error as InvalidOptionError
       })
       const runtime: Runtime = ManagedRuntime.make(layer)
       const loaded = yield* Effect.promise(() =>
-        runtime.runPromiseExit(Effect.flatMap(ConfigStore, ({ load }) => load(options.service, { profile })))
+        runtime.runPromiseExit(
+          Effect.flatMap(ConfigStore, ({ load }) => load(options.service, Pipeline.configOptions(pipeline)))
+        )
       )
       if (Exit.isSuccess(loaded)) return new Engine<V, K>(options, runtime, configOf(loaded.value))
       yield* runtime.disposeEffect
@@ -115,8 +149,7 @@ export class Engine<V, K> {
   }
 
   get config(): ConsumerConfig {
-    const now = this.#running === undefined ? this.#first : configOf(Effect.runSync(this.#running.configuration))
-    return this.#withOverrides(now)
+    return this.#running === undefined ? this.#first : configOf(Effect.runSync(this.#running.configuration))
   }
 
   get health(): Health {
@@ -144,16 +177,17 @@ export class Engine<V, K> {
   }
 
   run(handlers: Handlers<V, K>, signal: AbortSignal | undefined): Promise<void> {
-    return this.#begin({ definition: processing(this, handlers), beforeShutdown: () => Effect.void }, signal)
+    return this.#begin({ handlers: processing(this, handlers), beforeShutdown: () => Effect.void }, signal)
   }
 
   iterate(commit: "automatic" | "manual"): AsyncIterator<HeldRecord<V, K>, void, undefined> {
     const handoff = new Handoff<V, K>()
-    const held = this.#options.maxInFlight ?? defaultHeld
+    const held = Math.min(this.#options.maxInFlight ?? defaultHeld, mostHeld)
     const way: Way = {
-      definition: commit === "automatic"
-        ? { process: handoff.offer, order: "partition", concurrency: 1, maxInFlight: undefined }
-        : { process: handoff.offer, order: "none", concurrency: held, maxInFlight: held },
+      handlers: { process: handoff.offer },
+      settings: commit === "automatic"
+        ? { processingOrder: "partition", concurrency: 1, maxInFlight: 0 }
+        : { processingOrder: "none", concurrency: held, maxInFlight: held },
       beforeShutdown: (running) => this.#untilIdle(running, handoff)
     }
     let ended: Promise<void> | undefined
@@ -207,9 +241,7 @@ export class Engine<V, K> {
   #program(way: Way): Effect.Effect<void, PipelineError, Services> {
     return Effect.gen({ self: this }, function*() {
       if (this.#stop.isOpen()) return
-      const running = yield* Pipeline.startWithin(
-        this.#pipeline(way.definition)
-      )
+      const running = yield* Pipeline.startWithin(pipelineOf(this.#options, way))
       this.#running = running
       yield* Effect.forkScoped(Stream.runForEach(running.consumer.events, (event) => this.#tell(eventOf(event))))
       yield* Effect.raceFirst(running.failure, this.#stop.await).pipe(
@@ -218,31 +250,6 @@ export class Engine<V, K> {
         Effect.ensuring(Effect.yieldNow)
       )
     }).pipe(Effect.scoped)
-  }
-
-  #pipeline(processing: object): Pipeline.Pipeline {
-    const options = this.#options
-    const { topics } = options
-    const definition = {
-      service: options.service,
-      subscription: topics instanceof RegExp ? Subscription.pattern(topics) : Subscription.topics(...topics),
-      value: codec(options.value ?? Decoder.json<V>()),
-      key: codec(options.key ?? Decoder.text as unknown as Decoder.Decoder<K>),
-      tombstones: options.tombstones ?? "dead-letter",
-      order: options.order,
-      concurrency: options.concurrency,
-      maxInFlight: options.maxInFlight,
-      batch: { size: options.batch?.size, window: options.batch?.windowMs },
-      profile: profileOf(options.profile),
-      onFailure: policies(options.onFailure),
-      deadLetter: options.deadLetter,
-      drainTimeout: options.drainTimeoutMs,
-      metricsInterval: options.metricsIntervalMs,
-      overrides: overridesOf(options.settings, options),
-      ...processing
-    }
-    // The types of this package's options have been checked; those of the pipeline's infer what is known here already.
-    return Pipeline.make(definition as never) as unknown as Pipeline.Pipeline
   }
 
   #tell(event: ConsumerEvent): Effect.Effect<void> {
@@ -281,20 +288,6 @@ export class Engine<V, K> {
       yield* Effect.yieldNow
       yield* running.consumer.reconfigure({ ...settings, drainTimeoutMs: 0 })
     })
-  }
-
-  #withOverrides(config: ConsumerConfig): ConsumerConfig {
-    const { groupId, settings = {} } = this.#options
-    const given = Object.entries({ ...settings, ...groupId === undefined ? {} : { consumerGroupId: groupId } })
-      .filter(([, value]) => value !== undefined)
-    return given.length === 0 ? config : {
-      ...config,
-      ...Object.fromEntries(given),
-      provenance: {
-        ...config.provenance,
-        ...Object.fromEntries(given.map(([name, value]) => [name, { value, source: "code" }]))
-      }
-    }
   }
 
   #dispose(): Promise<void> {

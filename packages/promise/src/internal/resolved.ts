@@ -34,12 +34,11 @@ export const profileOf = (given: Profile | undefined): WorkloadProfile.WorkloadP
   throw new InvalidOptionError("profile", `"${given}" is none of ${Object.keys(WorkloadProfile.profiles).join(", ")}`)
 }
 
-/** The settings that a program insists on, under the names that the consumer has for them. */
-export const overridesOf = (
+/** The settings that a program insists on. */
+export const fixedOf = (
   settings: Partial<ConsumerSettings> | undefined,
-  given: { readonly groupId?: string | undefined; readonly clientId?: string | undefined }
-) => ({
+  { groupId }: { readonly groupId?: string | undefined }
+): Partial<ConsumerSettings> => ({
   ...Object.fromEntries(Object.entries(settings ?? {}).filter(([, value]) => value !== undefined)),
-  ...given.groupId === undefined ? {} : { groupId: given.groupId },
-  ...given.clientId === undefined ? {} : { clientId: given.clientId }
+  ...groupId === undefined ? {} : { consumerGroupId: groupId }
 })

@@ -10,7 +10,10 @@ import { untilSignal } from "./servers/untilSignal.ts"
 
 const main = async (flags: ChaosFlags | BacklogFlags): Promise<number> => {
   const stop = new AbortController()
-  void untilSignal().then(() => stop.abort())
+  void untilSignal().then((signal) => {
+    console.log(`${signal}: stopping everything`)
+    stop.abort()
+  })
   const options = { print: (line: string) => console.log(line), signal: stop.signal }
   const violations = flags.mode === "chaos" ? await run({ ...options, flags }) : await backlog({ ...options, flags })
   return stop.signal.aborted ? 130 : violations > 0 ? 1 : 0

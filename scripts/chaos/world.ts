@@ -3,6 +3,7 @@ import * as SqlMigrator from "@weft/postgres/SqlMigrator"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { type Admin, Kafka, logLevel } from "kafkajs"
+import { createRequire } from "node:module"
 import { startKafka } from "../servers/kafka.ts"
 import type { KafkaServer } from "../servers/kafkaServer.ts"
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts"
@@ -26,6 +27,26 @@ export interface World {
   readonly admin: Admin
   readonly stop: () => Promise<void>
 }
+
+interface RequestQueue {
+  readonly pending: ReadonlyArray<unknown>
+  scheduleCheckPendingRequests: () => void
+}
+
+/**
+ * With nothing to wait for, kafkajs arms a timer for a time long ago again and again: it fires every millisecond on each
+ * connection, and Node warns that its timeout is negative. (Our own transport sees to its own connections.)
+ */
+const restQueues = (): void => {
+  const queue = createRequire(import.meta.url)("kafkajs/src/network/requestQueue") as {
+    readonly prototype: RequestQueue
+  }
+  const schedule = queue.prototype.scheduleCheckPendingRequests
+  queue.prototype.scheduleCheckPendingRequests = function(this: RequestQueue) {
+    if (this.pending.length > 0) schedule.call(this)
+  }
+}
+restQueues()
 
 export const clientOf = (brokers: ReadonlyArray<string>): Kafka =>
   new Kafka({

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
@@ -19,7 +20,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Codec from "./Codec.ts"
 import type { ConsumerRecord } from "./ConsumerRecord.ts"
-import type { ConsumerSettings } from "./ConsumerSettings.ts"
+import { type ConsumerSettings, drainTimeoutMs } from "./ConsumerSettings.ts"
 import { type ConsumerEvent, log } from "./ConsumerEvent.ts"
 import { emptiestFirst, type FetchStrategy } from "./FetchStrategy.ts"
 import * as loop from "./internal/consumerLoop.ts"
@@ -29,6 +30,7 @@ import * as streams from "./internal/partitionStream.ts"
 import type { KafkaError } from "./KafkaError.ts"
 import { type CommittableBatch, CommittableOffset, type OffsetBatch } from "./Offset.ts"
 import type { PartitionSnapshot } from "./PartitionSnapshot.ts"
+import * as Signals from "./Signals.ts"
 import type { Subscription } from "./Subscription.ts"
 import type { PartitionOffset, TopicPartition } from "./TopicPartition.ts"
 import { type CommittedOffset, type OffsetSpec, type Transport } from "./Transport.ts"
@@ -153,7 +155,12 @@ export class Consumer extends Context.Service<Consumer, {
   ) => Effect.Effect<void, never, Scope.Scope>
   /** Commits whatever is settled now, without waiting for the schedule. */
   readonly flush: Effect.Effect<void, KafkaError>
-  /** Stops fetching and handing out; the records that wait stay. Heartbeats go on. A rebalance ends it. */
+  /**
+   * Stops fetching and handing out; the records that wait stay (they count in no bound but the partition's own). Heartbeats
+   * and commits go on, and what was handed out may be settled. It holds for as long as this member keeps the partition,
+   * also over a rebalance that leaves it here, a seek and a start at another offset; a partition that is given up, or lost, and comes back is not
+   * paused any more. Partitions that this member does not hold are left alone.
+   */
   readonly pause: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
   readonly resume: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
   /**
@@ -316,21 +323,41 @@ export const commitWithin = (records: number, interval: Duration.Input) =>
     )
   }))
 
+/** How long a program may take to end once its streams have, where the drain deadline is nearer than that or over. */
+const programGraceMs = 5_000
+
 /**
  * Runs a program over a consumer's streams so that its interruption (SIGTERM and Ctrl-C, under `NodeRuntime.runMain`)
  * ends it in an orderly way: the streams stop handing out, what is in flight ends and is committed, the member leaves the
- * group, the streams end, and the program with them. The drain deadline bounds it.
+ * group, the streams end, and the program with them. The drain deadline bounds it: a program that goes on beyond it, and
+ * for five seconds at least after its streams have ended, is interrupted.
+ *
+ * A second signal ends the process at once ({@link Signals.endAtSecond}).
  *
  * @category combinators
  * @since 0.1.0
  */
 export const gracefully = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Consumer> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const consumer = yield* Consumer
-      const fiber = yield* Effect.forkChild(Effect.interruptible(program))
-      return yield* restore(Fiber.join(fiber)).pipe(
-        Effect.onInterrupt(() => Effect.andThen(consumer.shutdown, Fiber.await(fiber)))
-      )
-    })
-  )
+  Effect.scoped(Effect.andThen(
+    Signals.endAtSecond,
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const consumer = yield* Consumer
+        // No child: one that cannot be interrupted would hold up the end for ever.
+        const fiber = yield* Effect.forkDetach(Effect.interruptible(program))
+        return yield* restore(Fiber.join(fiber)).pipe(
+          Effect.onInterrupt(() => endProgram(consumer, fiber))
+        )
+      })
+    )
+  )) as Effect.Effect<A, E, R | Consumer>
+
+const endProgram = Effect.fnUntraced(function*(consumer: Consumer["Service"], fiber: Fiber.Fiber<unknown, unknown>) {
+  const deadline = (yield* Clock.currentTimeMillis) + drainTimeoutMs(yield* consumer.settings)
+  yield* consumer.shutdown
+  const left = Math.max(programGraceMs, deadline - (yield* Clock.currentTimeMillis))
+  if (Option.isSome(yield* Effect.timeoutOption(Fiber.await(fiber), left))) return
+  yield* Effect.logWarning("the streams have ended, and the program goes on; it is interrupted")
+  const interrupted = yield* Effect.timeoutOption(Fiber.interrupt(fiber), programGraceMs)
+  if (Option.isNone(interrupted)) yield* Effect.logWarning("a program that cannot be interrupted is left behind")
+})

@@ -81,6 +81,11 @@ export * as RecordBatchDecoder from "./RecordBatchDecoder.ts"
 /**
  * @since 0.1.0
  */
+export * as Signals from "./Signals.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Subscription from "./Subscription.ts"
 
 /**

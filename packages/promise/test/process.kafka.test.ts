@@ -1,6 +1,7 @@
 /** A program of its own that is told to end, and one that is killed. */
 import { createOptimizedConsumer } from "@weft/promise"
 import { spawn } from "node:child_process"
+import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { Kafka, logLevel } from "kafkajs"
 import { assert, describe, it } from "vitest"
@@ -80,6 +81,29 @@ describe("a program", { timeout: 120_000 }, () => {
     assert.strictEqual(second.code, 0)
     const all = [...first.handled, ...second.handled].toSorted((a, b) => a - b)
     assert.deepStrictEqual(all, Array.from({ length: count }, (_, n) => n))
+  })
+
+  it("ends at once at a second signal, and nothing further is committed", async () => {
+    const topic = await freshTopic("promise-second", 3)
+    const group = freshGroup("promise-second")
+    await write(topic, 9)
+    const child = spawn(process.execPath, [worker, brokers().join(","), topic, group, "600000"], {
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    const ended = new Promise<NodeJS.Signals | null>((resolve) => child.once("close", (_, by) => resolve(by)))
+    try {
+      await new Promise((resolve) => child.stdout.once("data", resolve))
+      child.kill("SIGTERM")
+      await sleep(1_000)
+      assert.isNull(child.exitCode ?? child.signalCode)
+      child.kill("SIGTERM")
+      const second = performance.now()
+      assert.strictEqual(await ended, "SIGTERM")
+      assert.isBelow(performance.now() - second, 1_000)
+      assert.deepStrictEqual(await committed(group, topic), [0, 0, 0])
+    } finally {
+      child.kill("SIGKILL")
+    }
   })
 
   it("killed in the middle loses no record", async () => {

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
-const program = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+const relay = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
-/** A member in a process of its own, as anybody would start it. */
+/** A member in a process of its own, as anybody would start it: the relay, or another program with its arguments. */
 export class RelayProcess {
   readonly exited: Promise<number | null>
   private readonly child: ChildProcess
   private output = ""
-  constructor(environment: Readonly<Record<string, string>>) {
+  constructor(environment: Readonly<Record<string, string>>, program: ReadonlyArray<string> = [relay]) {
     const { PATH } = process.env
-    this.child = spawn(process.execPath, [program], {
+    this.child = spawn(process.execPath, [...program], {
       env: { ...(PATH !== undefined && { PATH }), ...environment },
       stdio: ["ignore", "pipe", "pipe"]
     })
@@ -24,6 +24,9 @@ export class RelayProcess {
   /** All that it printed so far. */
   get log(): string {
     return this.output
+  }
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name)
   }
   /** Asks it to end, and answers its exit code. */
   terminate(): Promise<number | null> {

@@ -8,6 +8,18 @@ import * as Setting from "@weft/config/Setting"
 import * as WorkloadProfile from "@weft/config/WorkloadProfile"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
+import {
+  columns,
+  environments,
+  limits,
+  namedProfile,
+  overrides,
+  profiles,
+  programs,
+  services,
+  tables,
+  valuesOf
+} from "./arbitraries.ts"
 
 const accepts = Schema.is(ConsumerConfig.ConsumerConfig)
 
@@ -492,70 +504,6 @@ describe("Resolution: names", () => {
 })
 
 describe("Resolution: whatever a row holds", () => {
-  const numbers = fc.oneof(
-    fc.integer({ min: 1, max: 700_000 }),
-    fc.integer(),
-    fc.constantFrom(0, 1, 5000, 5001, 6000, 20000, 30000, 60000, 300000, 305000, 52428800, 2 ** 31, -1)
-  )
-  const anything = fc.oneof(
-    { weight: 6, arbitrary: numbers },
-    { weight: 2, arbitrary: fc.constantFrom(null, undefined) },
-    fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true, withSet: true, withMap: true }),
-    fc.double(),
-    fc.bigInt(),
-    fc.string({ unit: "binary", maxLength: 40 }),
-    fc.constantFrom("range", "cooperative-sticky", "latest", "none", "read_uncommitted", "true", "12", "1e3", "NaN")
-  )
-  const rowOf = (value: fc.Arbitrary<unknown>) =>
-    fc.record(Object.fromEntries(Setting.keys.map((key) => [Setting.settings[key].sql, value])), { requiredKeys: [] })
-  const columns = fc.tuple(rowOf(anything), fc.dictionary(fc.string(), anything, { maxKeys: 3 }))
-    .map(([known, unknown]): Record<string, unknown> => ({ ...unknown, ...known }))
-  const profiles = fc.oneof(
-    fc.constantFrom(...Object.values(WorkloadProfile.profiles)),
-    fc.record(Object.fromEntries(Setting.keys.map((key) => [key, anything])), { requiredKeys: [] })
-      .map((values): WorkloadProfile.WorkloadProfile => ({
-        name: "own",
-        description: "",
-        values: values as WorkloadProfile.Values
-      }))
-  )
-  const services = fc.oneof(fc.constant("svc"), fc.string({ unit: "binary" }))
-
-  const overrides = fc.record(
-    Object.fromEntries(Setting.keys.map((key) => [
-      key,
-      fc.oneof(numbers.map(String), fc.string({ unit: "binary" }), fc.constantFrom("true", "range", "latest", "")).map((
-        raw
-      ) => ({
-        variable: key,
-        raw
-      }))
-    ])),
-    { requiredKeys: [] }
-  )
-  const environments = fc.oneof(
-    { weight: 2, arbitrary: fc.constant(Environment.empty) },
-    fc.tuple(overrides, overrides)
-  )
-  const limits = fc.record({
-    groupMinSessionTimeoutMs: fc.oneof(fc.constantFrom(1, 6000, 30000, 60000), fc.integer({ min: 0, max: 1800000 })),
-    groupMaxSessionTimeoutMs: fc.oneof(fc.constantFrom(30000, 60000, 1800000), fc.integer({ min: 6000, max: 9000000 }))
-  }).filter(({ groupMaxSessionTimeoutMs, groupMinSessionTimeoutMs }) =>
-    groupMinSessionTimeoutMs <= groupMaxSessionTimeoutMs
-  )
-  const tables = fc.record({
-    rule: fc.record({ pattern: fc.string(), profile: fc.oneof(fc.constantFrom("gpu", "own"), fc.string()) }),
-    profiles: fc.dictionary(fc.constantFrom("gpu", "own", "default", "__proto__"), rowOf(anything), {
-      noNullPrototype: true
-    })
-  }, { requiredKeys: [] })
-  const valuesOf = fc.record(Object.fromEntries(Setting.keys.map((key) => [key, anything])), { requiredKeys: [] })
-    .map((values) => values as WorkloadProfile.Values)
-  const programs = fc.record({ fixed: valuesOf, defaults: valuesOf }, { requiredKeys: [] })
-  const namedProfile = fc.record({ workload_profile: fc.oneof(fc.constantFrom("gpu", "own", "llm"), anything) }, {
-    requiredKeys: []
-  })
-
   it("the answer is a configuration that the Schema accepts, and brokers in a JoinGroup", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(

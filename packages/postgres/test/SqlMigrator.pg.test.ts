@@ -5,19 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { readdirSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freshDatabase } from "../../../test-support/servers.ts"
 import { empty, pool } from "./support/database.ts"
 
-const own = [
-  "0038_add_consumer_configurations.sql",
-  "0041_add_consumer_metrics_tables.sql",
-  "0042_add_consumer_config_history.sql",
-  "0043_add_workload_profiles.sql",
-  "0044_add_applied_configurations.sql",
-  "0045_add_rejoin_leases.sql"
-]
+const own = readdirSync(new URL("../../../migrations", import.meta.url)).filter((name) => name.endsWith(".sql")).sort()
 
 /** A folder of .sql files that can be changed. */
 const folder = Effect.fnUntraced(function*(files: Record<string, string>) {

@@ -49,7 +49,7 @@ const make = (
   })
 
 const until = async (what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> => {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 2_000; i++) {
     if (await isTrue()) return
     await sleep(10)
   }

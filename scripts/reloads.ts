@@ -1,11 +1,14 @@
 /**
  * `npm run reloads -- --changes 200 --seconds 60 [--seed S]`: on a real Kafka and a real PostgreSQL, rows change under load.
  *
- * 1. Hot changes, rejoins and invalid values, mixed: nothing is lost or repeated, valid changes apply in order, invalid
- *    ones are refused. Prints how long a hot change takes from its COMMIT until it is applied.
+ * 1. Hot changes (of the consumer, and of the processing), rejoins and invalid values, mixed: nothing is lost or
+ *    repeated, valid changes apply in order, invalid ones are refused with reasons. Prints how long a hot change takes
+ *    from its COMMIT until it is applied.
  * 2. Three members, one change that needs a rejoin: never are two of them out of the group.
  * 3. PostgreSQL is away for a while: consumption goes on, and the change made by its end is applied.
  */
+import { message } from "@weft/config/ConfigIssue"
+import { ConfigStore } from "@weft/config/ConfigStore"
 import * as Codec from "@weft/kafka/Codec"
 import * as Producer from "@weft/kafka/Producer"
 import { KafkaJs } from "@weft/kafkajs"
@@ -135,8 +138,22 @@ const mixed = Effect.scoped(Effect.gen(function*() {
         if (polled !== null) order.push(Number(polled[1]))
       }
     })))
+  // What concerns the processing is no setting of the consumer, and none of its events tells it.
+  yield* Effect.forkScoped(Effect.forever(Effect.gen(function*() {
+    const { config } = yield* configuration
+    const change = `concurrency ${config.concurrency}`
+    if (!appliedAt.has(change)) appliedAt.set(change, performance.now())
+    yield* Effect.sleep(5)
+  })))
+  const reasons = new Map<number, string>()
+  const store = yield* ConfigStore
+  yield* Effect.forkScoped(Stream.runForEach(store.changes(service), ({ issues }) =>
+    Effect.sync(() => {
+      for (const issue of issues) if (issue._tag === "OutOfBounds") reasons.set(Number(issue.raw), message(issue))
+    })))
   const committedAt = new Map<string, number>()
   let hot = 0
+  let work = 0
   let rejoins = 0
   let invalid = 0
   let session = 30_000
@@ -149,6 +166,10 @@ const mixed = Effect.scoped(Effect.gen(function*() {
       rejoins++
       session = 30_000 + 100 * (i + 1)
       yield* set("session_timeout_ms", session)
+    } else if (draw < 0.45) {
+      work++
+      yield* set("concurrency", partitions + i)
+      committedAt.set(`concurrency ${partitions + i}`, performance.now())
     } else {
       hot++
       yield* set("max_poll_records", 100 + i)
@@ -171,14 +192,23 @@ const mixed = Effect.scoped(Effect.gen(function*() {
     own.every((value, i) => i === 0 || value > own[i - 1]!),
     `${own.length} of ${hot} hot changes apply one by one, in the order of their commits`
   )
-  check(!own.some((value) => value > 5_000), `${invalid} invalid values are refused`)
+  const works = [...appliedAt.keys()].filter((change) => change.startsWith("concurrency "))
+    .map((change) => Number(change.slice("concurrency ".length))).filter((value) => value > 0)
+  check(
+    works.every((value, i) => i === 0 || value > works[i - 1]!),
+    `${works.length} of ${work} changes of the processing apply one by one, in the order of their commits`
+  )
+  check(
+    !own.some((value) => value > 5_000) && reasons.size === invalid,
+    `${invalid} invalid values are refused, ${reasons.size} of them with a reason: ${[...reasons.values()][0] ?? ""}`
+  )
   check((yield* configuration).issues.every((issue) => issue._tag !== "OutOfBounds"), "no refusal outlives its value")
   const latencies = [...committedAt].flatMap(([change, at]) => {
     const applied = appliedAt.get(change)
     return applied === undefined ? [] : [Math.max(0, applied - at)]
   }).sort((a, b) => a - b)
   console.log(
-    `     ${hot} hot, ${rejoins} rejoin, ${invalid} invalid; COMMIT to applied, hot: median ${
+    `     ${hot + work} hot, ${rejoins} rejoin, ${invalid} invalid; COMMIT to applied, hot: median ${
       quantile(latencies, 0.5)
     } ms, ` +
       `p99 ${quantile(latencies, 0.99)} ms over ${latencies.length}`

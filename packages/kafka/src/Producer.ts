@@ -4,15 +4,19 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Header } from "./FetchedBatch.ts"
 import { ofKey } from "./internal/partitioner.ts"
+import { SendMetrics } from "./internal/sendMetrics.ts"
 import { InvalidSettingError, type KafkaError, ProduceError, UnknownTopicError } from "./KafkaError.ts"
 import { keyOf, type PartitionOffset } from "./TopicPartition.ts"
 import {
@@ -102,6 +106,8 @@ export const make = Effect.fnUntraced(function*(
   const transport = yield* (yield* Transport).producer(settings)
   const partitionOf = yield* makePartitioner(transport)
   const idle = yield* Latch.make(true)
+  const clock = yield* Clock.Clock
+  const metrics = new SendMetrics(yield* Effect.context<never>())
   let sending = 0
   let closed = false
   // Registered after the transport, so it runs before: what is under way is written before the connection goes.
@@ -112,16 +118,22 @@ export const make = Effect.fnUntraced(function*(
     })
   )
 
-  const counted = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const counted = <A>(
+    records: ReadonlyArray<ProducerRecord>,
+    effect: Effect.Effect<A, KafkaError>
+  ): Effect.Effect<A, KafkaError> =>
     Effect.suspend(() => {
       sending++
       idle.closeUnsafe()
-      return Effect.ensuring(
-        effect,
+      const begin = clock.currentTimeMillisUnsafe()
+      return Effect.onExit(effect, (exit) =>
         Effect.sync(() => {
           if (--sending === 0) idle.openUnsafe()
-        })
-      )
+          const error = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+          // What was interrupted, or died, is not known to have been sent.
+          if (Exit.isFailure(exit) && Option.isNone(error)) return
+          metrics.sent(records, clock.currentTimeMillisUnsafe() - begin, Option.getOrUndefined(error))
+        }))
     })
 
   const place = Effect.fnUntraced(function*(records: ReadonlyArray<ProducerRecord>) {
@@ -141,16 +153,19 @@ export const make = Effect.fnUntraced(function*(
     Effect.suspend(() => {
       if (closed) return closedError(records[0]?.topic ?? "")
       if (records.length === 0) return Effect.succeed([])
-      return counted(Effect.flatMap(place(records), (placed) => {
-        const { numbers, parts } = partsOf(placed, batchBytes)
-        return Effect.map(transport.send(parts), (bases) =>
-          placed.map(({ partition, topic }, i): PartitionOffset => {
-            const { index, part } = numbers[i]!
-            const base = bases[part]!.offset
-            // With acks 0 the broker tells no offset: it stays -1.
-            return { topic, partition, offset: base < 0n ? base : base + BigInt(index) }
-          }))
-      }))
+      return counted(
+        records,
+        Effect.flatMap(place(records), (placed) => {
+          const { numbers, parts } = partsOf(placed, batchBytes)
+          return Effect.map(transport.send(parts), (bases) =>
+            placed.map(({ partition, topic }, i): PartitionOffset => {
+              const { index, part } = numbers[i]!
+              const base = bases[part]!.offset
+              // With acks 0 the broker tells no offset: it stays -1.
+              return { topic, partition, offset: base < 0n ? base : base + BigInt(index) }
+            }))
+        })
+      )
     })
   return Producer.of({
     sendAll,

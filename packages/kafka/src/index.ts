@@ -6,6 +6,11 @@ export * as Admin from "./Admin.ts"
 /**
  * @since 0.1.0
  */
+export * as ClientMetrics from "./ClientMetrics.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Codec from "./Codec.ts"
 
 /**

@@ -21,7 +21,7 @@ import { MetricsSink } from "./MetricsSink.ts"
 export const combine = Effect.fnUntraced(function*(
   sinks: ReadonlyArray<MetricsSink["Service"]>
 ): Effect.fn.Return<MetricsSink["Service"], never, Scope.Scope> {
-  const buffered = yield* Effect.forEach(sinks, BufferedSink.make)
+  const buffered = yield* Effect.forEach(sinks, (sink) => BufferedSink.make(sink))
   yield* Effect.addFinalizer(() =>
     Effect.forEach(buffered, (sink) => sink.flush, { concurrency: "unbounded", discard: true })
   )
@@ -45,8 +45,10 @@ export const layerAll = <const Layers extends ReadonlyArray<Layer.Layer<MetricsS
   Layer.effect(
     MetricsSink,
     Effect.flatMap(
-      Effect.forEach(layers, (layer: Layers[number]) =>
-        Effect.map(Layer.build(layer), (context) => Context.get(context, MetricsSink))),
+      Effect.forEach(
+        layers as ReadonlyArray<Layer.Layer<MetricsSink, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>>>,
+        (layer) => Effect.map(Layer.build(layer), (context) => Context.get(context, MetricsSink))
+      ),
       combine
     )
   )

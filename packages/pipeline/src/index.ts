@@ -76,6 +76,11 @@ export * as PipelineRecord from "./PipelineRecord.ts"
 /**
  * @since 0.1.0
  */
+export * as PrometheusMetrics from "./PrometheusMetrics.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as RunningPipeline from "./RunningPipeline.ts"
 
 /**

@@ -67,7 +67,7 @@ describe("MetricsSinks.combine", () => {
       yield* advance(100)
       assert.lengthOf(ill.state.timestamps, 10_000)
       assert.deepStrictEqual([ill.state.timestamps[0], ill.state.timestamps.at(-1)], [51, 10_050])
-      const dropped = (yield* Metric.snapshot).find(({ id }) => id === "weft_pipeline_measurements_dropped")
+      const dropped = (yield* Metric.snapshot).find(({ id }) => id === "weft.pipeline.measurements_dropped")
       assert.deepInclude(dropped?.state, { count: 51 })
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map() as never)))
 

@@ -25,10 +25,14 @@ const writeTimeout = Duration.seconds(30)
 const flushTimeout = Duration.seconds(5)
 
 export const make = Effect.fnUntraced(function*(
-  sink: MetricsSink["Service"]
+  sink: MetricsSink["Service"],
+  options: {
+    /** Measurements of each kind that wait at most. */
+    readonly max?: number | undefined
+  } = {}
 ): Effect.fn.Return<BufferedSink, never, Scope.Scope> {
   const context = yield* Effect.context<never>()
-  const buffer = new MetricsBuffer(bufferMax)
+  const buffer = new MetricsBuffer(options.max ?? bufferMax)
   const offered = yield* Latch.make(false)
   const turn = yield* Semaphore.make(1)
   let countedDrops = 0

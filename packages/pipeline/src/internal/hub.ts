@@ -15,6 +15,7 @@ import type { Definition, Order } from "../PipelineOptions.ts"
 import { ofTopic } from "./instruments.ts"
 import { KeyLanes, type Lane } from "./keyLanes.ts"
 import type { Lanes, PartitionWork } from "./partitionWork.ts"
+import * as ProcessingTimes from "./processingTimes.ts"
 import { type Counts, TopicStats } from "./topicStats.ts"
 import type { Wake } from "./wake.ts"
 import { type BatchItem, countByBatch, type Entry, type WorkItem } from "./workItem.ts"
@@ -142,7 +143,12 @@ export class Hub {
   statsOf(topic: string): TopicStats {
     const known = this.stats.get(topic)
     if (known !== undefined) return known
-    const stats = new TopicStats(topic, ofTopic(topic, this.settings.groupId))
+    const { groupId } = this.settings
+    const stats = new TopicStats(
+      topic,
+      ofTopic(topic, groupId),
+      ProcessingTimes.ofTopic(topic, groupId, this.context)
+    )
     this.stats.set(topic, stats)
     return stats
   }

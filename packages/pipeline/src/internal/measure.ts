@@ -1,7 +1,6 @@
 /** Measures once per interval and hands it to the sink, in the background: no record ever waits for it. */
 import type { Consumer } from "@weft/kafka/Consumer"
 import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -10,8 +9,8 @@ import type { LagMonitor, PartitionLag } from "../LagMonitor.ts"
 import type { LagStatus } from "../LagStatus.ts"
 import { MetricsSink } from "../MetricsSink.ts"
 import * as BufferedSink from "./bufferedSink.ts"
+import type { Exposed } from "./exposed.ts"
 import type { Hub } from "./hub.ts"
-import { ofPartition } from "./instruments.ts"
 import type { MemberStats } from "./memberStats.ts"
 
 export interface Measuring {
@@ -29,15 +28,15 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly monitor: LagMonitor
   readonly consumer: Consumer["Service"]
   readonly memberStats: MemberStats
+  readonly exposed: Exposed
   /** Who this is until the group gives it a member id. */
   readonly name: string
   /** From one measurement to the next. */
   readonly pace: Effect.Effect<void>
 }): Effect.fn.Return<Measuring, never, MetricsSink | Scope.Scope> {
-  const { consumer, hub, memberStats, monitor } = options
+  const { consumer, exposed, hub, memberStats, monitor } = options
   const eventLoopDelay = yield* (yield* EventLoopDelay)
   const sink = yield* BufferedSink.make(yield* MetricsSink)
-  const context = yield* Effect.context<never>()
   const statuses = new Map<string, LagStatus>()
   let lag: ReadonlyArray<PartitionLag> = []
   let measuredAt = yield* Clock.currentTimeMillis
@@ -68,41 +67,33 @@ export const make = Effect.fnUntraced(function*(options: {
       heapUsedMb: memory.heapUsed / mebibyte,
       eventLoopDelayMs: yield* eventLoopDelay
     })
-    const metrics = [...hub.stats.values()].map((stats) => {
-      const measured = stats.measure(interval)
-      stats.instruments.failures.updateUnsafe(measured.failures, context)
-      stats.instruments.retries.updateUnsafe(measured.retries, context)
-      stats.instruments.skipped.updateUnsafe(measured.skipped, context)
-      stats.instruments.deadLetters.updateUnsafe(measured.deadLetters, context)
-      return measured
-    })
-    sink.offer({ metrics, members: [ofMember], lag: lag.map(({ sample }) => sample) })
-    for (const { sample } of lag) showLag(sample, context)
+    const measurements = {
+      metrics: [...hub.stats.values()].map((stats) => {
+        const measured = stats.measure(interval)
+        exposed.topic(stats, measured)
+        return measured
+      }),
+      members: [ofMember],
+      lag: lag.map(({ sample }) => sample)
+    }
+    exposed.ofMember(ofMember)
+    exposed.lag(measurements.lag)
+    sink.offer(measurements)
     yield* tellStatuses(lag, statuses)
   })
 
-  yield* Effect.forkScoped(
-    Effect.forever(
-      Effect.andThen(
-        options.pace,
-        measure
-      )
-    )
-  )
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(options.pace, measure)))
   return {
     lag: () => lag,
-    finish: Effect.andThen(Effect.timeoutOption(measure, measureTimeout), sink.flush)
+    finish: Effect.andThen(
+      Effect.timeoutOption(measure, measureTimeout),
+      Effect.suspend(() => {
+        exposed.end()
+        return sink.flush
+      })
+    )
   }
 })
-
-const showLag = (
-  { group, lag, lagSeconds, partition, topic }: PartitionLag["sample"],
-  context: Context.Context<never>
-): void => {
-  const instruments = ofPartition(topic, partition, group)
-  instruments.lag.updateUnsafe(Number(lag), context)
-  instruments.lagSeconds.updateUnsafe(lagSeconds, context)
-}
 
 /** A line when what the lag of a partition means has changed. */
 const tellStatuses = (lag: ReadonlyArray<PartitionLag>, statuses: Map<string, LagStatus>): Effect.Effect<void> =>

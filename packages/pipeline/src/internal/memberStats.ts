@@ -4,6 +4,7 @@
  */
 import type { ConsumerEvent } from "@weft/kafka/ConsumerEvent"
 import type { PartitionSnapshot } from "@weft/kafka/PartitionSnapshot"
+import { keyOf } from "@weft/kafka/TopicPartition"
 import type { MemberMetrics } from "../MetricsSink.ts"
 import { Histogram } from "./histogram.ts"
 
@@ -37,6 +38,8 @@ export class MemberStats {
   private counts = zero()
   private readonly commits = new Histogram()
   private hasJoined = false
+  /** Where partitions began to be read: what their commits are counted from until there is one. */
+  private readonly starts = new Map<string, bigint>()
 
   readonly observe = (event: ConsumerEvent): void => {
     const { counts } = this
@@ -45,12 +48,19 @@ export class MemberStats {
         if (this.hasJoined) counts.rebalances++
         this.hasJoined = true
         return
+      case "Started":
+        this.starts.set(keyOf(event.topic, event.partition), event.offset)
+        return
+      case "Revoked":
+        for (const { key } of event.partitions) this.starts.delete(key)
+        return
       case "Committed":
         return this.commits.record(event.durationMs)
       case "CommitFailed":
         counts.commitFailures++
         return
       case "Lost":
+        for (const { key } of event.partitions) this.starts.delete(key)
         counts.lost += event.partitions.length
         return
       case "Crashed":
@@ -79,7 +89,7 @@ export class MemberStats {
       pausedPartitions: partitions.filter((one) => one.paused || one.halted || one.backPressured).length,
       queuedRecords: sum((one) => one.queuedRecords),
       queuedBytes: sum((one) => one.queuedBytes),
-      uncommittedRecords: sum(uncommitted),
+      uncommittedRecords: sum((one) => this.uncommitted(one)),
       commits: commits.count,
       commitMeanMs: commits.mean,
       commitP99Ms: commits.quantile(0.99)
@@ -88,8 +98,9 @@ export class MemberStats {
     commits.clear()
     return metrics
   }
-}
 
-/** Of a partition that the group has no offset of it is not known where it began. */
-const uncommitted = ({ committed, watermark }: PartitionSnapshot): number =>
-  committed === undefined || watermark < committed ? 0 : Number(watermark - committed)
+  private uncommitted({ committed, partition, topic, watermark }: PartitionSnapshot): number {
+    const from = committed ?? this.starts.get(keyOf(topic, partition)) ?? watermark
+    return watermark > from ? Number(watermark - from) : 0
+  }
+}

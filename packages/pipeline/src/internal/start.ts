@@ -26,6 +26,7 @@ import type { RunningPipeline } from "../RunningPipeline.ts"
 import { runBatch } from "./batchRun.ts"
 import * as DeadLetters from "./deadLetters.ts"
 import { brokerLimits } from "./brokerLimits.ts"
+import { Exposed } from "./exposed.ts"
 import { feed } from "./feeder.ts"
 import { Hub } from "./hub.ts"
 import * as Measure from "./measure.ts"
@@ -105,11 +106,15 @@ export const start = Effect.fnUntraced(function*<R>(
     const member = `${hub.settings.clientId}-${
       (yield* Random.nextIntBetween(0, 0xffffff)).toString(16).padStart(6, "0")
     }`
+    const exposed = new Exposed(hub.context, service, hub.settings.groupId)
     const memberStats = new MemberStats()
     const consumer = yield* Consumer.make({
       subscription,
       settings: hub.settings,
-      onEvent: memberStats.observe,
+      onEvent: (event) => {
+        memberStats.observe(event)
+        if (event._tag === "Committed") exposed.committed(event.durationMs)
+      },
       rejoinTurn: yield* Reload.makeRejoinTurn({ group, member })
     })
     const pace = new Pace(hub.dispatcher, () => applied.config.metricsIntervalMs)
@@ -119,6 +124,7 @@ export const start = Effect.fnUntraced(function*<R>(
       monitor,
       consumer,
       memberStats,
+      exposed,
       name: member,
       pace: pace.wait
     })

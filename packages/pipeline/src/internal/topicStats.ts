@@ -26,6 +26,8 @@ const watchedKeys = 64
 export class TopicStats {
   readonly topic: string
   readonly instruments: TopicInstruments
+  /** Since the process began. */
+  private readonly processingTimes: Histogram
   readonly totals: Counts = zero()
   private reported: Counts = zero()
   private readonly durations = new Histogram()
@@ -35,8 +37,9 @@ export class TopicStats {
   private batches = 0
   private fullBatches = 0
 
-  constructor(topic: string, instruments: TopicInstruments) {
+  constructor(topic: string, instruments: TopicInstruments, processingTimes: Histogram) {
     this.topic = topic
+    this.processingTimes = processingTimes
     this.instruments = instruments
   }
 
@@ -96,6 +99,7 @@ export class TopicStats {
       memoryUsageMb: interval.memoryUsageMb
     }
     this.reported = { ...totals }
+    this.processingTimes.add(durations)
     durations.clear()
     this.keys.clear()
     this.batches = 0

@@ -17,7 +17,27 @@ export * as LagHistory from "./LagHistory.ts"
 /**
  * @since 0.1.0
  */
+export * as MetricsHistory from "./MetricsHistory.ts"
+/**
+ * @since 0.1.0
+ */
+export * as MetricsMaintenance from "./MetricsMaintenance.ts"
+/**
+ * @since 0.1.0
+ */
 export * as Postgres from "./Postgres.ts"
+/**
+ * @since 0.1.0
+ */
+export * as PostgresAlertFacts from "./PostgresAlertFacts.ts"
+/**
+ * @since 0.1.0
+ */
+export * as PostgresAlertWatch from "./PostgresAlertWatch.ts"
+/**
+ * @since 0.1.0
+ */
+export * as PostgresAlerts from "./PostgresAlerts.ts"
 /**
  * @since 0.1.0
  */

@@ -3,9 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
 import * as LagHistory from "@weft/postgres/LagHistory"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as SqlMigrator from "@weft/postgres/SqlMigrator"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { empty, migrated, migratedUrl, pool } from "./support/database.ts"
 import { proxy } from "./support/proxy.ts"
 
@@ -34,8 +37,39 @@ const metrics = (
   fullBatches: 1,
   partitions: 3,
   busiestPartitionRecords: 300,
-  busiestKeyRecords: undefined,
+  busiestKeyRecords: 40,
   memoryUsageMb: 80.5,
+  ...change
+})
+
+const member = (
+  timestamp: number,
+  change: Partial<MetricsSink.MemberMetrics> = {}
+): MetricsSink.MemberMetrics => ({
+  service: "georegion-detector",
+  group: "loom-georegion",
+  member: "m1",
+  timestamp,
+  intervalMs: 5000,
+  partitions: 3,
+  pausedPartitions: 1,
+  queuedRecords: 1000,
+  queuedBytes: 200_000,
+  inFlight: 20,
+  oldestInFlightMs: 12.5,
+  uncommittedRecords: 60,
+  commits: 4,
+  commitFailures: 1,
+  commitMeanMs: 3.5,
+  commitP99Ms: 8,
+  rebalances: 1,
+  lost: 0,
+  crashes: 0,
+  stalls: 0,
+  memoryUsageMb: 80.5,
+  heapUsedMb: 30.5,
+  eventLoopDelayMs: 15,
+  lateCompletions: 2,
   ...change
 })
 
@@ -68,7 +102,7 @@ describe("PostgresMetricsSink", () => {
       const now = yield* Clock.currentTimeMillis
       yield* sink.write({
         metrics: [metrics(now), metrics(now, { topic: "other" })],
-        members: [],
+        members: [member(now)],
         lag: [sample(now, 0), sample(now, 1, { endOffset: 9223372036854775807n })]
       })
       const rows = yield* sql`SELECT * FROM consumer_processing_metrics ORDER BY topic`
@@ -92,7 +126,40 @@ describe("PostgresMetricsSink", () => {
         retries: 3n,
         failures: 4n,
         skipped: 1n,
-        dead_letters: 2n
+        dead_letters: 2n,
+        durations: [[2, 400], [5, 80], [9, 20]],
+        batches: 5n,
+        full_batches: 1n,
+        partitions: 3,
+        busiest_partition_records: 300n,
+        busiest_key_records: 40n
+      })
+      const [{ id: _, ...fared } = { id: 0 }] = yield* sql`SELECT * FROM consumer_member_metrics`
+      assert.deepStrictEqual(fared, {
+        service_name: "georegion-detector",
+        consumer_group_id: "loom-georegion",
+        member: "m1",
+        timestamp: new Date(now),
+        interval_ms: 5000,
+        partitions: 3,
+        paused_partitions: 1,
+        queued_records: 1000n,
+        queued_bytes: 200000n,
+        in_flight: 20n,
+        oldest_in_flight_ms: 12.5,
+        uncommitted_records: 60n,
+        commits: 4n,
+        commit_failures: 1n,
+        commit_mean_ms: 3.5,
+        commit_p99_ms: 8,
+        rebalances: 1n,
+        lost: 0n,
+        crashes: 0n,
+        stalls: 0n,
+        memory_usage_mb: 80.5,
+        heap_used_mb: 30.5,
+        event_loop_delay_ms: 15,
+        late_completions: 2n
       })
       const lags = yield* sql`
         SELECT service_name, topic, partition, lag, consumer_offset, end_offset, consumer_group_id, member, lag_seconds, timestamp
@@ -110,7 +177,8 @@ describe("PostgresMetricsSink", () => {
         timestamp: new Date(now)
       })
       const transactions = yield* sql`SELECT DISTINCT xmin::text FROM (
-        SELECT xmin FROM consumer_processing_metrics UNION ALL SELECT xmin FROM consumer_lag_history) AS all_rows`
+        SELECT xmin FROM consumer_processing_metrics UNION ALL SELECT xmin FROM consumer_lag_history
+        UNION ALL SELECT xmin FROM consumer_member_metrics) AS all_rows`
       assert.strictEqual(transactions.length, 1)
     }).pipe(Effect.provide(sinkOn(migrated))))
 
@@ -119,13 +187,19 @@ describe("PostgresMetricsSink", () => {
       const sink = yield* MetricsSink.MetricsSink
       const sql = yield* PgClient.PgClient
       const now = yield* Clock.currentTimeMillis
-      const batch = { metrics: [metrics(now)], members: [], lag: [sample(now, 0)] }
+      const batch = { metrics: [metrics(now)], members: [member(now)], lag: [sample(now, 0)] }
       yield* sink.write(batch)
       yield* sink.write(batch)
       yield* sink.write({ metrics: [], members: [], lag: [] })
-      yield* sink.write({ metrics: [metrics(now, { member: "m2" })], members: [], lag: [] })
-      yield* sink.write({ metrics: [], members: [], lag: [sample(now + 1, 0)] })
+      // Another member of the same moment, and the same one a moment later.
+      yield* sink.write({
+        ...batch,
+        metrics: [metrics(now, { member: "m2" })],
+        members: [member(now, { member: "m2" })]
+      })
+      yield* sink.write({ ...batch, lag: [sample(now, 0), sample(now + 1, 0)] })
       assert.strictEqual((yield* sql`SELECT 1 FROM consumer_processing_metrics`).length, 2)
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_member_metrics`).length, 2)
       assert.strictEqual((yield* sql`SELECT 1 FROM consumer_lag_history`).length, 2)
     }).pipe(Effect.provide(sinkOn(migrated))))
 
@@ -138,7 +212,7 @@ describe("PostgresMetricsSink", () => {
         metrics: [
           metrics(0, { service, processingTimeMs: Number.NaN, messagesPerSecond: Infinity, messagesProcessed: 0 })
         ],
-        members: [],
+        members: [member(0, { service, commitMeanMs: Number.NaN, oldestInFlightMs: Infinity })],
         lag: [sample(0, 0, { service, lagSeconds: Number.NaN })]
       })
       const [row] =
@@ -154,7 +228,7 @@ describe("PostgresMetricsSink", () => {
   it.live("10 metrics: a missing table, an absent and a silent database are typed errors, in bounded time", () =>
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
-      const batch = { metrics: [metrics(now)], members: [], lag: [sample(now, 0)] }
+      const batch = { metrics: [metrics(now)], members: [member(now)], lag: [sample(now, 0)] }
       const write = Effect.flatMap(MetricsSink.MetricsSink, (sink) => sink.write(batch))
       const missing = yield* Effect.flip(Effect.provide(write, sinkOn(empty)))
       assert.strictEqual(missing._tag, "MetricsSinkError")
@@ -175,21 +249,53 @@ describe("PostgresMetricsSink", () => {
       }).pipe(Effect.provide(sink))
     }).pipe(Effect.scoped, Effect.timeout("25 seconds")))
 
-  it.live("prunes what is older than the retention, in pieces", () =>
+  it.live("a database without the last migrations takes what it has columns for, and that is told once", () =>
+    Effect.gen(function*() {
+      const sink = yield* MetricsSink.MetricsSink
+      const sql = yield* PgClient.PgClient
+      const files = yield* SqlMigrator.bundled
+      yield* SqlMigrator.run({ loader: Effect.succeed(files.filter(({ id }) => id < 47)) })
+      const now = yield* Clock.currentTimeMillis
+      const told: Array<unknown> = []
+      const listener = Logger.make(({ logLevel, message }) => {
+        if (logLevel === "Warn") told.push(message)
+      })
+      const batch = { metrics: [metrics(now)], members: [member(now)], lag: [sample(now, 0)] }
+      yield* Effect.gen(function*() {
+        yield* sink.write(batch)
+        yield* sink.write(batch)
+        yield* sink.write({ ...batch, metrics: [metrics(now + 1)] })
+      }).pipe(Effect.provide(Logger.layer([listener])))
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_processing_metrics`).length, 2)
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_lag_history`).length, 1)
+      assert.lengthOf(told, 1)
+      assert.include(String(told[0]), "run weft migrate")
+      // The rows are all there after it, and a sink that begins then writes everything.
+      yield* SqlMigrator.run()
+      yield* Effect.provide(
+        Effect.flatMap(MetricsSink.MetricsSink, (later) => later.write({ ...batch, metrics: [metrics(now + 2)] })),
+        PostgresMetricsSink.layerWith({ maintenance: false })
+      )
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_processing_metrics`).length, 3)
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_member_metrics`).length, 1)
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_lag_history`).length, 1)
+    }).pipe(Effect.provide(sinkOn(empty))))
+
+  it.live("10,000 partitions are one write, and a repeated one adds nothing", () =>
     Effect.gen(function*() {
       const sink = yield* MetricsSink.MetricsSink
       const sql = yield* PgClient.PgClient
       const now = yield* Clock.currentTimeMillis
-      const hour = 3_600_000
-      yield* sink.write({
-        metrics: [1, 2, 3, 4, 5].map((hours) => metrics(now - hours * hour)),
-        members: [],
-        lag: [1, 2, 3, 4, 5].map((hours) => sample(now - hours * hour, 0))
-      })
-      const deleted = yield* PostgresMetricsSink.prune({ retention: "150 minutes", pruneSize: 2 })
-      assert.strictEqual(deleted, 6)
-      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_processing_metrics`).length, 2)
-      assert.strictEqual(yield* PostgresMetricsSink.prune(), 0)
+      const lag = Array.from({ length: 10_000 }, (_, partition) => sample(now, partition))
+      const batch = { metrics: [metrics(now)], members: [member(now)], lag }
+      const [took] = yield* Effect.timed(sink.write(batch))
+      const [again] = yield* Effect.timed(sink.write(batch))
+      const [read, found] = yield* Effect.timed(Effect.flatMap(LagHistory.LagHistory, (history) => history.current()))
+      const ms = [took, again, read].map((duration) => Math.round(Duration.toMillis(duration)))
+      yield* Effect.logInfo(`10,000 partitions: written in ${ms[0]} ms, again in ${ms[1]} ms, read in ${ms[2]} ms`)
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_lag_history`).length, 10_000)
+      assert.deepInclude(found[0], { partitionCount: 10_000, totalLag: 200_000n })
+      assert.isBelow(ms[0]!, 10_000)
     }).pipe(Effect.provide(sinkOn(migrated))))
 })
 

@@ -18,6 +18,9 @@ export const sqlStateOf = (error: SqlError): string | undefined => {
 
 export const isMissingTable = (error: SqlError): boolean => sqlStateOf(error) === "42P01"
 
+/** A table or a column is missing: a migration has not run. */
+export const isOlderSchema = (error: SqlError): boolean => ["42P01", "42703"].includes(sqlStateOf(error) ?? "")
+
 /** What went wrong in one line: the server's own words, or the operating system's. */
 export const detailOf = (error: SqlError): string => {
   const { cause } = error.reason

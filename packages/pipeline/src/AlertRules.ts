@@ -261,8 +261,10 @@ export const rules: ReadonlyArray<AlertRule> = [
   },
   {
     kind: "stall",
-    sees: "A member holds a partition with records to read, and has made no progress for max_poll_interval_ms.",
-    advice: "Look at the member's log: paused, waiting for a broker, or hung. A restart of that member is safe.",
+    sees: "A partition with records to read made no progress for max_poll_interval_ms, and none is being processed.",
+    advice:
+      "Does a member hold it? If none, start one. If one does, look at its log: paused, without a broker, or hung; " +
+      "restarting it is safe.",
     hysteresis: { ...lagHysteresis, openAfterMs: minutes(5), closeAfterLooks: 2, closeAfterMs: 0 },
     read: byStatus({
       kind: "stall",
@@ -270,8 +272,8 @@ export const rules: ReadonlyArray<AlertRule> = [
       marks: { critical: 0 },
       hysteresisOf: afterPollInterval,
       message: (one) =>
-        `${one.service} holds partition ${one.partition} of ${one.topic} and makes no progress at offset ${one.offset}, ` +
-        `${one.lag} records behind`
+        `${one.service} makes no progress at offset ${one.offset} of partition ${one.partition} of ${one.topic}: ` +
+        `no record is being processed, ${one.lag} records behind`
     })
   },
   {

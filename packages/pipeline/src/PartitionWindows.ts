@@ -19,8 +19,8 @@ export interface PartitionSample {
   readonly group: string
   readonly topic: string
   readonly partition: number
-  /** Who holds it; empty: nobody; `undefined`: that is not known. */
-  readonly member: string | undefined
+  /** The member that took it, of a partition that it holds; empty where it was taken from outside. */
+  readonly member: string
   readonly consumerOffset: bigint
   readonly endOffset: bigint
   readonly lag: bigint
@@ -36,11 +36,15 @@ interface Watched {
 
 /** A partition that was not measured for so long has no lag that one could speak of. */
 const staleMs = 300_000
+/** A member that is silent for so long leaves the word to who watches from outside. */
+const silentMs = 60_000
 
-const readerOf = ({ member }: PartitionSample): LagStatus.Reader =>
-  member === undefined ? { _tag: "Unknown" } : member === "" ? { _tag: "Nobody" } : { _tag: "Member" }
+const isOutside = ({ member }: PartitionSample): boolean => member === ""
 
 /**
+ * Of a partition that its member measures and somebody else watches, too, the member's samples count: it knows what is
+ * settled, others what is committed, and one must not be taken for the other.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -49,7 +53,7 @@ export class PartitionWindows {
 
   /** The same sample again, or an older one than the last, changes nothing. */
   add(sample: PartitionSample): void {
-    const key = JSON.stringify([sample.service, sample.group, sample.topic, sample.partition])
+    const key = JSON.stringify([sample.service, sample.group, sample.topic, sample.partition, isOutside(sample)])
     let watched = this.watched.get(key)
     if (watched === undefined) {
       watched = { window: new LagWindow.LagWindow(), sample }
@@ -61,17 +65,27 @@ export class PartitionWindows {
 
   /** What is known now. `oldestInFlightMs` tells of a member for how long its oldest record has been at work. */
   facts(now: number, oldestInFlightMs: (service: string, member: string) => number): ReadonlyArray<PartitionFacts> {
-    return [...this.watched].flatMap(([key, { sample, window }]): ReadonlyArray<PartitionFacts> => {
+    const known = new Map<string, Watched>()
+    for (const [key, one] of this.watched) {
+      const { sample } = one
       if (now - sample.timestamp > staleMs) {
         this.watched.delete(key)
-        return []
+        continue
       }
+      const place = JSON.stringify([sample.service, sample.topic, sample.partition])
+      const other = known.get(place)
+      if (other === undefined || rank(one, now) > rank(other, now)) known.set(place, one)
+    }
+    return [...known.values()].map(({ sample, window }): PartitionFacts => {
       const points = window.points()
-      const status = LagStatus.classify(points, readerOf(sample))
+      const status = isOutside(sample)
+        // Commits may be rare: a whole window without one.
+        ? LagStatus.classify(points, { _tag: "Unknown" }, { stallSamples: window.capacity })
+        : LagStatus.classify(points, { _tag: "Member" })
       const spanMs = sample.timestamp - points[0]!.at
       // It holds records all the while, and none of them settles.
-      const isStuck = status === "stall" && oldestInFlightMs(sample.service, sample.member ?? "") * 2 >= spanMs
-      return [{
+      const isStuck = status === "stall" && oldestInFlightMs(sample.service, sample.member) * 2 >= spanMs
+      return {
         service: sample.service,
         topic: sample.topic,
         partition: sample.partition,
@@ -80,9 +94,13 @@ export class PartitionWindows {
         lagSeconds: sample.lagSeconds,
         offset: sample.consumerOffset,
         end: sample.endOffset,
-        member: sample.member ?? "",
+        member: sample.member,
         status: isStuck ? "stuck" : status
-      }]
+      }
     })
   }
 }
+
+/** A member that speaks comes first, then whoever spoke last. */
+const rank = ({ sample }: Watched, now: number): number =>
+  isOutside(sample) || now - sample.timestamp > silentMs ? sample.timestamp : Number.POSITIVE_INFINITY

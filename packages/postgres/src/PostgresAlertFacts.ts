@@ -29,7 +29,7 @@ interface SampleRow {
   readonly group: string
   readonly topic: string
   readonly partition: number
-  readonly member: string | null
+  readonly member: string
   readonly lag: bigint
   readonly consumerOffset: bigint
   readonly endOffset: bigint
@@ -111,7 +111,8 @@ export const layerWith = (options: Options = {}): Layer.Layer<AlertFacts.AlertFa
       const samplesSince = (seconds: number) =>
         sql<SampleRow>`
           SELECT
-            service_name AS service, coalesce(consumer_group_id, '') AS "group", topic, partition, member, lag,
+            service_name AS service, coalesce(consumer_group_id, '') AS "group", topic, partition,
+            coalesce(member, '') AS member, lag,
             coalesce(consumer_offset, 0) AS "consumerOffset",
             coalesce(end_offset, coalesce(consumer_offset, 0) + lag) AS "endOffset", lag_seconds AS "lagSeconds",
             floor(extract(epoch FROM timestamp) * 1000)::double precision AS timestamp
@@ -172,7 +173,7 @@ export const layerWith = (options: Options = {}): Layer.Layer<AlertFacts.AlertFa
           readUntil === 0 ? firstLookSeconds : Math.min(firstLookSeconds, (at - readUntil) / 1_000 + lateSeconds)
         )
         for (const row of samples) {
-          windows.add({ ...row, member: row.member ?? undefined, lagSeconds: row.lagSeconds ?? undefined })
+          windows.add({ ...row, lagSeconds: row.lagSeconds ?? undefined })
         }
         if (readUntil === 0) { for (const row of yield* lastSeenOfADay) seenAt.set(row.service, row.seenAt) }
         readUntil = at

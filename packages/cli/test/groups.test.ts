@@ -159,6 +159,24 @@ describe("weft groups", () => {
       assert.deepStrictEqual(yield* committed, [[0, 4n], [1, 5n]])
     }).pipe(Effect.scoped, Effect.provide(memory())))
 
+  it.effect("reset of a group that does not exist names the near one; --create gives a new one its first offsets", () =>
+    Effect.gen(function*() {
+      yield* scene
+      const slip = "groups reset loom-georegoin --to earliest --topic orders --execute"
+      assert.deepStrictEqual(yield* weft(slip), {
+        code: 3,
+        out: "",
+        err: "error: no consumer group is called \"loom-georegoin\"\n  did you mean loom-georegion?\n"
+          + "  next: weft groups list shows all groups; --create gives a new one its first offsets"
+      })
+      const cluster = yield* MemoryCluster.MemoryCluster
+      assert.deepStrictEqual(yield* cluster.committed("loom-georegoin"), [])
+      assert.strictEqual((yield* weft("groups reset loom-new --to latest --create")).code, 2)
+      assert.strictEqual((yield* weft("groups reset loom-new --to latest --create --topic orders --execute")).code, 0)
+      const offsets = (yield* cluster.committed("loom-new")).map(({ offset, partition }) => [partition, offset])
+      assert.deepStrictEqual(offsets, [[0, 10n], [1, 5n]])
+    }).pipe(Effect.provide(memory())))
+
   it.effect("reset to nothing that can be understood is a wrong use", () =>
     Effect.gen(function*() {
       yield* scene

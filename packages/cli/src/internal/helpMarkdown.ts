@@ -56,7 +56,9 @@ const exitCodes = [
 const completions = [
   "## Completions",
   "Bash: `eval \"$(weft --completions bash)\"` in `~/.bashrc`. Zsh: `eval \"$(weft --completions zsh)\"` in `~/.zshrc`. "
-  + "Fish: `weft --completions fish | source` in `~/.config/fish/config.fish`."
+  + "Fish: `weft --completions fish | source` in `~/.config/fish/config.fish`.",
+  "They know commands, flags and the words that a flag may take, and nothing that would have to be asked for: names of "
+  + "services, groups and topics are not completed. A name that is not there is answered with those near it."
 ]
 
 /** The whole page. */

@@ -137,8 +137,22 @@ const planAnswer = (group: string, words: string, plan: ReadonlyArray<OffsetChan
     ].join("\n")
 })
 
+/** A name that nobody has is a slip more often than a wish: a new group has to be asked for. */
+const groupToReset = (group: string, topics: ReadonlyArray<string>) =>
+  Effect.mapError(knownGroup(group), (error) => {
+    if (error._tag !== "CliFailure" || topics.length === 0) return error
+    const { kind, message, near, next } = error
+    return new CliFailure({ kind, message, near, next: `${next}; --create gives a new one its first offsets` })
+  })
+
 const resetGroup = Effect.fnUntraced(
-  function*(group: string, topics: ReadonlyArray<string>, to: string, execute: boolean) {
+  function*({ create, execute, group, to, topics }: {
+    readonly group: string
+    readonly topics: ReadonlyArray<string>
+    readonly to: string
+    readonly execute: boolean
+    readonly create: boolean
+  }) {
     const target = resetTarget(to, yield* Clock.currentTimeMillis)
     if (target._tag === "Bad") {
       return yield* new CliFailure({
@@ -147,9 +161,15 @@ const resetGroup = Effect.fnUntraced(
         next: `--to accepts ${target.expected}`
       })
     }
+    if (create && topics.length === 0) {
+      return yield* new CliFailure({
+        kind: "Usage",
+        message: "--create needs a --topic: a new group has committed nothing that could be moved",
+        next: `name what it is to read: weft groups reset ${group} --to ${to} --create --topic TOPIC`
+      })
+    }
     yield* knownTopics(topics)
-    // With topics named, a group that has never committed can be given its first offsets.
-    if (topics.length === 0) yield* knownGroup(group)
+    if (!create) yield* groupToReset(group, topics)
     const admin = yield* Admin
     const named = topics.length > 0 ? topics : [
       ...new Set((yield* admin.committedOffsets(group)).map(({ topic }) => topic))
@@ -174,11 +194,15 @@ const reset = Command.make("reset", {
     Flag.withDescription(`Where to (required): ${accepted}`)
   ),
   topic: topicFlag,
+  create: Flag.Boolean("create").pipe(
+    Flag.withDescription("Give a group that does not exist its first offsets, of the topics that are named"),
+    Flag.withDefault(false)
+  ),
   execute: Flag.Boolean("execute").pipe(
     Flag.withDescription("Do it; without this flag the plan is shown and nothing changes"),
     Flag.withDefault(false)
   )
-}, ({ execute, group, to, topic }) => answer(withKafka(resetGroup(group, topic, to, execute)))).pipe(
+}, ({ topic, ...given }) => answer(withKafka(resetGroup({ ...given, topics: topic })))).pipe(
   Command.withDescription(
     "Move a group's committed offsets. It shows the plan first; --execute carries it out. The group must have no members."
   ),
@@ -189,6 +213,10 @@ const reset = Command.make("reset", {
       description: "What reading everything again would mean"
     },
     { command: "weft groups reset loom-georegion --to 2h --topic location.address.geocoded --execute" },
+    {
+      command: "weft groups reset loom-next --to latest --topic orders --create --execute",
+      description: "Where a group that has not run yet will begin"
+    },
     { command: "weft groups reset loom-georegion --to 2026-01-31T08:00:00Z --execute" }
   ])
 )

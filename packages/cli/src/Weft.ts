@@ -20,6 +20,7 @@ import * as ExitCode from "./ExitCode.ts"
 import { crashed, Ended, failureJson, failureText, Json, painted } from "./internal/answer.ts"
 import { config } from "./internal/commands/config.ts"
 import { dlq } from "./internal/commands/dlq.ts"
+import { doctor } from "./internal/commands/doctor.ts"
 import { groups } from "./internal/commands/groups.ts"
 import { lag } from "./internal/commands/lag.ts"
 import { migrate } from "./internal/commands/migrate.ts"
@@ -57,6 +58,7 @@ weft COMMAND --help tells more, with examples. Ends with ${
 export const command = Command.make("weft").pipe(
   Command.withDescription(description),
   Command.withSubcommands([
+    { group: "HEALTH", commands: [doctor] },
     { group: "DATABASE", commands: [migrate, config] },
     { group: "KAFKA", commands: [groups, topics, lag, dlq] }
   ]),

@@ -105,23 +105,30 @@ export const layerFolder = (folder: string): Layer.Layer<LastKnownGood> =>
   })
 
 /**
- * Files in the folder that `WEFT_STATE_DIR` names, else in the one where the platform keeps a program's state:
- * `$XDG_STATE_HOME/weft` or `~/.local/state/weft` on Linux, `~/Library/Application Support/weft` on macOS,
- * `%LOCALAPPDATA%\weft` on Windows.
+ * The folder that `WEFT_STATE_DIR` names, else the one where the platform keeps a program's state: `$XDG_STATE_HOME/weft`
+ * or `~/.local/state/weft` on Linux, `~/Library/Application Support/weft` on macOS, `%LOCALAPPDATA%\weft` on Windows.
  *
- * @category layers
+ * @category accessors
  * @since 0.1.0
  */
-export const layer: Layer.Layer<LastKnownGood> = Layer.unwrap(Effect.gen(function*() {
+export const ownFolder: Effect.Effect<string> = Effect.gen(function*() {
   const provider = yield* ConfigProvider.ConfigProvider
   const found = new Map<string, string>()
   for (const name of ["WEFT_STATE_DIR", "XDG_STATE_HOME", "LOCALAPPDATA"]) {
     const node = yield* Effect.orElseSucceed(provider.load([name]), () => undefined)
     if (node?.value !== undefined && node.value !== "") found.set(name, node.value)
   }
-  return layerFolder(stateFolder({
+  return stateFolder({
     platform: process.platform,
     home: homedir(),
     variable: (name) => found.get(name)
-  }))
-}))
+  })
+})
+
+/**
+ * Files in {@link ownFolder}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<LastKnownGood> = Layer.unwrap(Effect.map(ownFolder, layerFolder))

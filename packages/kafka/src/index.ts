@@ -66,6 +66,11 @@ export * as Offset from "./Offset.ts"
 /**
  * @since 0.1.0
  */
+export * as OffsetTimes from "./OffsetTimes.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as PartitionSnapshot from "./PartitionSnapshot.ts"
 
 /**

@@ -21,6 +21,11 @@ export * as FailurePolicy from "./FailurePolicy.ts"
 /**
  * @since 0.1.0
  */
+export * as GroupMonitor from "./GroupMonitor.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Health from "./Health.ts"
 
 /**

@@ -1,7 +1,7 @@
 /** Admin requests: kafkajs's own client where it does them well, requests on the cluster where it does not. */
 import { AdminError, GroupError, type KafkaError } from "@weft/kafka/KafkaError"
 import { type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
-import type { ConfigResource, TopicDescription, TransportAdmin } from "@weft/kafka/Transport"
+import type { ConfigResource, GroupDescription, TopicDescription, TransportAdmin } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -31,6 +31,9 @@ const timeoutMs = 15_000
 const backoffMs = adminPlan.retryBackoffMs
 
 const uncommitted = 0
+
+/** Described in one request to each coordinator; their members may be many. */
+const groupsAtOnce = 50
 
 export const makeAdmin = Effect.fnUntraced(function*(
   connection: ConnectionOptions
@@ -220,27 +223,18 @@ export const makeAdmin = Effect.fnUntraced(function*(
       ask("list groups", {}, (admin) => admin.listGroups()),
       ({ groups }) => groups.map(({ groupId, protocolType }) => ({ groupId, protocolType }))
     ),
-    describeGroups: (groups) =>
-      Effect.forEach(groups, (groupId) =>
-        Effect.flatMap(
-          ask("describe group", { groupId }, (admin) => admin.describeGroups([groupId])),
-          ({ groups: [group] }) =>
-            group === undefined
-              ? Effect.fail(missingGroup(groupId))
-              : Effect.succeed({
-                groupId,
-                state: group.state,
-                protocol: group.protocol,
-                members: group.members.map((member) => ({
-                  memberId: member.memberId,
-                  clientId: member.clientId,
-                  host: member.clientHost,
-                  assignment: decodeAssignment(member.memberAssignment).map(({ partition, topic }) =>
-                    new TopicPartition(topic, partition)
-                  )
-                }))
-              })
-        )),
+    describeGroups: Effect.fnUntraced(function*(groups) {
+      const found = new Map<string, GroupDescription>()
+      for (let i = 0; i < groups.length; i += groupsAtOnce) {
+        const some = groups.slice(i, i + groupsAtOnce)
+        const answer = yield* ask("describe groups", { groupId: some[0]! }, (admin) => admin.describeGroups(some))
+        for (const group of answer.groups) found.set(group.groupId, describedGroup(group))
+      }
+      return yield* Effect.forEach(groups, (groupId) => {
+        const group = found.get(groupId)
+        return group === undefined ? Effect.fail(missingGroup(groupId)) : Effect.succeed(group)
+      })
+    }),
     deleteGroups: (groups) =>
       Effect.forEach(groups, (groupId) => ask("delete group", { groupId }, (admin) => admin.deleteGroups([groupId])), {
         discard: true
@@ -292,9 +286,23 @@ const resourceOf = (resource: ConfigResource): { readonly type: number; readonly
 const aboutResource = (resource: ConfigResource): Omit<Subject, "brokers"> =>
   resource._tag === "Topic" ? { topic: resource.name } : {}
 
+const describedGroup = (group: Awaited<ReturnType<Admin["describeGroups"]>>["groups"][number]): GroupDescription => ({
+  groupId: group.groupId,
+  state: group.state,
+  protocol: group.protocol,
+  members: group.members.map((member) => ({
+    memberId: member.memberId,
+    clientId: member.clientId,
+    host: member.clientHost,
+    assignment: decodeAssignment(member.memberAssignment).map(({ partition, topic }) =>
+      new TopicPartition(topic, partition)
+    )
+  }))
+})
+
 const missingGroup = (groupId: string): AdminError =>
   new AdminError({
-    operation: "describe group",
+    operation: "describe groups",
     code: errorCode(69).name,
     retriable: false,
     cause: new Error(`the answer lacks group ${groupId}`)

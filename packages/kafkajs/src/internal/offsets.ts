@@ -89,12 +89,14 @@ export const listOffsets = (
 ): Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError> =>
   Effect.gen(function*() {
     if (partitions.length === 0) return []
-    for (const topic of new Set(partitions.map((one) => one.topic))) {
+    const topics = grouped(partitions, ({ partition }) => partition)
+    // The first look then brings the metadata of all of them.
+    cluster.watch(topics.map(({ topic }) => topic))
+    for (const { partitions: wanted, topic } of topics) {
       const { partitionMetadata } = yield* cluster.topic(topic)
-      const missing = partitions.find((one) =>
-        one.topic === topic && !partitionMetadata.some(({ partitionId }) => partitionId === one.partition)
-      )
-      if (missing !== undefined) return yield* new UnknownTopicError({ topic, partition: missing.partition })
+      const known = new Set(partitionMetadata.map(({ partitionId }) => partitionId))
+      const missing = wanted.find((partition) => !known.has(partition))
+      if (missing !== undefined) return yield* new UnknownTopicError({ topic, partition: missing })
     }
     const found = yield* askLeaders(cluster, isolationLevel, partitions, timestampOf(at)).pipe(
       Effect.retry({ while: ({ failure }) => isRetriableFailure(failure), schedule: again(backoffMs) }),
@@ -113,10 +115,8 @@ export const listOffsets = (
       offsets.push({ topic, partition, offset })
     }
     if (beyondTheEnd.length === 0 || at === "latest") return offsets
-    const ends = yield* listOffsets(cluster, isolationLevel, beyondTheEnd, "latest", backoffMs)
-    return offsets.map((one) =>
-      one.offset >= 0n ? one : ends.find((end) => end.topic === one.topic && end.partition === one.partition)!
-    )
+    const ends = (yield* listOffsets(cluster, isolationLevel, beyondTheEnd, "latest", backoffMs)).values()
+    return offsets.map((one) => one.offset >= 0n ? one : ends.next().value!)
   })
 
 interface PartFailure {

@@ -137,6 +137,29 @@ export const around: ReadonlyArray<Behaviour> = [
       })
   ),
 
+  behaviour(
+    "admin: many groups are described at once, in the order asked; one that nobody knows is dead",
+    () =>
+      Effect.gen(function*() {
+        const b = yield* bench(1)
+        const groups = upTo(60).map((n) => `${b.group}-${(n * 37) % 60}`)
+        const known = groups.slice(1)
+        yield* drive(Effect.forEach(
+          known,
+          (group) => b.admin.setOffsets(group, [{ topic: b.topic, partition: 0, offset: 0n }]),
+          { concurrency: 4, discard: true }
+        ))
+        const described = yield* drive(b.admin.describeGroups(groups))
+        yield* same(described.map(({ groupId }) => groupId), groups, "groups")
+        yield* same(
+          [...new Set(described.map(({ members, state }) => `${state} ${members.length}`))],
+          ["Dead 0", "Empty 0"],
+          "states and members"
+        )
+        yield* drive(b.admin.deleteGroups(known))
+      })
+  ),
+
   behaviour("admin: the cluster describes its brokers", () =>
     Effect.gen(function*() {
       const b = yield* bench(1)

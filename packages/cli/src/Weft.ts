@@ -23,6 +23,7 @@ import { dlq } from "./internal/commands/dlq.ts"
 import { doctor } from "./internal/commands/doctor.ts"
 import { groups } from "./internal/commands/groups.ts"
 import { lag } from "./internal/commands/lag.ts"
+import { metrics } from "./internal/commands/metrics.ts"
 import { migrate } from "./internal/commands/migrate.ts"
 import { topics } from "./internal/commands/topics.ts"
 import { helpText } from "./internal/helpText.ts"
@@ -58,7 +59,7 @@ weft COMMAND --help tells more, with examples. Ends with ${
 export const command = Command.make("weft").pipe(
   Command.withDescription(description),
   Command.withSubcommands([
-    { group: "HEALTH", commands: [doctor] },
+    { group: "HEALTH", commands: [doctor, metrics] },
     { group: "DATABASE", commands: [migrate, config] },
     { group: "KAFKA", commands: [groups, topics, lag, dlq] }
   ]),

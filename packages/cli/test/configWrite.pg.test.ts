@@ -77,13 +77,13 @@ describe("weft config set", () => {
         yield* weft("config set geo max_poll_records=10")
         yield* member(url, "geo")
         const { code, out } = yield* weft(
-          "config set geo max_poll_records=500 session_timeout_ms=45000 consumer_group_id=other --dry-run"
+          "config set geo max_poll_records=500 concurrency=8 session_timeout_ms=45000 consumer_group_id=other --dry-run"
         )
         assert.strictEqual(code, 0)
         assert.match(out, /^would change geo; nothing was written\n/)
         assert.match(
           out,
-          /m1 .*in place: max_poll_records; by draining, committing and rejoining: session_timeout_ms.*; with its next start: consumer_group_id/
+          /m1 .*in place: max_poll_records, concurrency, queue_max_records; by draining, committing and rejoining: session_timeout_ms.*; with its next start: consumer_group_id/
         )
         assert.strictEqual(yield* value("geo", "max_poll_records"), "10")
         const explained = yield* weft("config explain geo")

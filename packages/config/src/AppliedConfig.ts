@@ -179,8 +179,15 @@ export const resolveAgain = (
   })
 }
 
+/** What a member of an older version does not know does not change there. */
+const completed = (applied: AppliedConfig, next: Resolution.Resolved): AppliedConfig => ({
+  ...applied,
+  settings: { ...fromResolved(next).settings, ...applied.settings }
+})
+
 /**
- * What another row would do to the member that runs with `applied`; none where what it stored is no configuration.
+ * What another row would do to the member that runs with `applied`; none where what it stored is no configuration. A
+ * setting that is newer than the member changes nothing there.
  *
  * @category converting
  * @since 0.1.0
@@ -189,9 +196,11 @@ export const planFor = (
   applied: AppliedConfig,
   service: string,
   row: ConfigRow.RowResult
-): Option.Option<ReloadPlan.ReloadPlan> =>
-  Option.map(toConfig(applied), (config) => {
-    const plan = ReloadPlan.make({ config, issues: [] }, resolveAgain(applied, service, row))
+): Option.Option<ReloadPlan.ReloadPlan> => {
+  const next = resolveAgain(applied, service, row)
+  return Option.map(toConfig(completed(applied, next)), (config) => {
+    const plan = ReloadPlan.make({ config, issues: [] }, next)
     const known = new Set(applied.issues)
     return { ...plan, refused: plan.refused.filter((issue) => !known.has(ConfigIssue.message(issue))) }
   })
+}

@@ -82,12 +82,27 @@ const values = Metric.gauge("weft_config_value", {
   description: "Settings that are numbers or flags (1 is on), as they are resolved"
 })
 
-const measure = (service: string, { config }: Resolution.Resolved) =>
+const choices = Metric.gauge("weft_config_choice", {
+  description: "Settings that are words, as they are resolved: 1 for the word that holds, 0 for one that did"
+})
+
+/** A name may be of 32 kB. */
+const word = (value: string) => value.slice(0, 200)
+
+const measure = (service: string, { config }: Resolution.Resolved, before: Resolution.Resolved | undefined) =>
   Effect.forEach(Setting.keys, (key) => {
+    const setting = Setting.settings[key].sql
     const value = config[key]
-    return typeof value === "string"
-      ? Effect.void
-      : Metric.update(Metric.withAttributes(values, { service, setting: Setting.settings[key].sql }), Number(value))
+    if (typeof value !== "string") {
+      return Metric.update(Metric.withAttributes(values, { service, setting }), Number(value))
+    }
+    const show = (value: string, holds: 0 | 1) =>
+      Metric.update(Metric.withAttributes(choices, { service, setting, value: word(value) }), holds)
+    const old = before?.config[key]
+    return Effect.andThen(
+      typeof old === "string" && word(old) !== word(value) ? show(old, 0) : Effect.void,
+      show(value, 1)
+    )
   }, { discard: true })
 
 /** What a store remembers of a service. */
@@ -122,8 +137,8 @@ const tell = Effect.fnUntraced(
 
 /**
  * A store that reads from a source of rows: it resolves, keeps the last row through an outage, logs and counts each
- * issue once when it appears (metric `weft_config_issues`), shows values as metrics (`weft_config_value`), and turns the
- * source's signals into changes.
+ * issue once when it appears (metric `weft_config_issues`), shows values as metrics (`weft_config_value`, and
+ * `weft_config_choice` where they are words), and turns the source's signals into changes.
  *
  * @category constructors
  * @since 0.1.0
@@ -156,7 +171,9 @@ export const make = (source: RowSource): ConfigStore["Service"] => {
       ? { ...resolved, issues: [read.reason, ...resolved.issues] }
       : resolved
     yield* tell(service, memory, answer.issues)
-    if (memory.resolved === undefined || !Resolution.same(memory.resolved, answer)) yield* measure(service, answer)
+    if (memory.resolved === undefined || !Resolution.same(memory.resolved, answer)) {
+      yield* measure(service, answer, memory.resolved)
+    }
     memory.resolved = answer
     return answer
   })

@@ -61,6 +61,41 @@ describe("AppliedConfig", () => {
     )
   })
 
+  it("a member of an older version is told of by the settings that it knows", () => {
+    const { concurrency, queue_max_records, ...known } = AppliedConfig.fromResolved(resolved).settings
+    assert.isDefined(concurrency ?? queue_max_records)
+    const applied = roundTrip({ ...AppliedConfig.fromResolved(resolved), settings: known })
+    const plan = AppliedConfig.planFor(applied, "svc", {
+      _tag: "Row",
+      columns: { max_poll_records: 20, concurrency: 8, session_timeout_ms: 30000 }
+    })
+    assert.strictEqual(
+      ReloadPlan.render({ ...Option.getOrThrow(plan), refused: [] }),
+      "max_poll_records 10 -> 20 hot; session_timeout_ms 60000 -> 30000 rejoin; "
+        + "heartbeat_interval_ms 20000 -> 10000 rejoin"
+    )
+  })
+
+  it("what the program says goes with it: another row is told apart from it", () => {
+    const own = Resolution.resolve({
+      service: "svc",
+      row: { _tag: "Row", columns: {} },
+      fixed: { maxPollRecords: 7, fetchMinBytes: Number.NaN },
+      defaults: { concurrency: 3, processingOrder: "key" }
+    })
+    const applied = roundTrip(AppliedConfig.fromResolved(own))
+    assert.deepStrictEqual([applied.fixed, applied.defaults], [
+      { max_poll_records: 7 },
+      { concurrency: 3, processing_order: "key" }
+    ])
+    assert.deepStrictEqual(applied.settings["processing_order"], { value: "key", source: "code" })
+    const plan = AppliedConfig.planFor(applied, "svc", {
+      _tag: "Row",
+      columns: { max_poll_records: 20, concurrency: 8 }
+    })
+    assert.strictEqual(ReloadPlan.render(Option.getOrThrow(plan)), "concurrency 3 -> 8 hot")
+  })
+
   it("what an older or newer version has stored is no configuration, and no defect", () => {
     const applied = AppliedConfig.fromResolved(resolved)
     const { max_poll_records, ...fewer } = applied.settings

@@ -5,6 +5,7 @@ import * as ConfigStore from "@weft/config/ConfigStore"
 import type * as Resolution from "@weft/config/Resolution"
 import * as WorkloadProfile from "@weft/config/WorkloadProfile"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
@@ -98,6 +99,33 @@ describe("ConfigStore", () => {
         "Info configuration: no longer: max_poll_records 5001 is more than 5000 is used"
       ])
     }).pipe(Effect.provide(ConfigStore.layerMemory({ svc: { max_poll_records: "many" } }))))
+
+  it.effect("values are metrics: numbers as they are, of words the one that holds", () =>
+    Effect.gen(function*() {
+      const store = yield* ConfigStore.ConfigStore
+      const rows = yield* ConfigRows.ConfigRows
+      const shown = Effect.map(Metric.snapshot, (all) =>
+        Object.fromEntries(all.flatMap((metric) => {
+          const { service, setting, value = "" } = (metric.attributes ?? {}) as Record<string, string>
+          return service === "measured" && metric.type === "Gauge"
+            ? [[`${setting} ${value}`.trim(), metric.state.value]]
+            : []
+        })))
+      yield* store.load("measured")
+      assert.deepInclude(yield* shown, {
+        max_poll_records: 7,
+        enable_auto_commit: 0,
+        "isolation_level read_committed": 1
+      })
+      yield* rows.set("measured", { concurrency: 12, isolation_level: "read_uncommitted" })
+      yield* store.load("measured")
+      assert.deepInclude(yield* shown, {
+        max_poll_records: 100,
+        concurrency: 12,
+        "isolation_level read_committed": 0,
+        "isolation_level read_uncommitted": 1
+      })
+    }).pipe(Effect.provide(ConfigStore.layerMemory({ measured: { max_poll_records: 7 } }))))
 
   it.effect("a static store gives every service its values and never changes", () =>
     Effect.gen(function*() {

@@ -43,7 +43,7 @@ describe("ConfigWriter: set", () => {
       assert.deepInclude(made, { service: "svc", before: undefined, isWritten: true, revision: 1, refused: [] })
       assert.strictEqual(
         ReloadPlan.render(made.plan),
-        "max_poll_records 100 -> 500 hot; enable_auto_commit false -> true hot"
+        "max_poll_records 100 -> 500 hot; enable_auto_commit false -> true hot; queue_max_records 5000 -> 25000 hot"
       )
       const changed = yield* writer.set("svc", { session_timeout_ms: 45000 })
       assert.strictEqual(
@@ -89,7 +89,7 @@ describe("ConfigWriter: set", () => {
       assert.strictEqual(told.refused.length, 1)
       assert.match(
         ReloadPlan.render(told.plan),
-        /^max_poll_records 100 -> 500 hot; refused: session_timeout_ms 1 is less/
+        /^max_poll_records 100 -> 500 hot; queue_max_records 5000 -> 25000 hot; refused: session_timeout_ms 1 is less/
       )
       assert.isUndefined(yield* rowOf("svc"))
     }).pipe(scene))
@@ -127,7 +127,10 @@ describe("ConfigWriter: set", () => {
       const writer = yield* ConfigWriter.ConfigWriter
       yield* writer.set("svc", { max_poll_records: 5, fetch_min_bytes: 2 })
       const unset = yield* writer.unset("svc", ["maxPollRecords"])
-      assert.strictEqual(ReloadPlan.render(unset.plan), "max_poll_records 5 -> 100 hot")
+      assert.strictEqual(
+        ReloadPlan.render(unset.plan),
+        "max_poll_records 5 -> 100 hot; queue_max_records 250 -> 5000 hot"
+      )
       assert.deepStrictEqual(yield* rowOf("svc"), { service_name: "svc", fetch_min_bytes: 2 })
       const removed = yield* writer.remove("svc", { dryRun: true })
       assert.strictEqual(ReloadPlan.render(removed.plan), "fetch_min_bytes 2 -> 1 hot")
@@ -142,7 +145,10 @@ describe("ConfigWriter: set", () => {
       const writer = yield* ConfigWriter.ConfigWriter
       yield* writer.setProfile("ours", { max_poll_records: "42" }, {})
       const set = yield* writer.set("svc", { workload_profile: "ours" })
-      assert.strictEqual(ReloadPlan.render(set.plan), "max_poll_records 100 -> 42 hot")
+      assert.strictEqual(
+        ReloadPlan.render(set.plan),
+        "max_poll_records 100 -> 42 hot; queue_max_records 5000 -> 2100 hot"
+      )
       assert.match(
         yield* fault(writer.set("svc", { workload_profile: "theirs" })),
         /^Refused: .*the workload profile "theirs" of the row is not known/
@@ -169,9 +175,9 @@ describe("ConfigWriter: set", () => {
       yield* Effect.repeat(applied.list("svc"), { until: ({ length }) => length === 3 })
       const { members } = yield* writer.set("svc", { max_poll_records: 7 }, { dryRun: true })
       assert.deepStrictEqual(members.map(({ member, plan }) => [member, ReloadPlan.render(plan)]), [
-        ["a", "max_poll_records 5 -> 7 hot"],
+        ["a", "max_poll_records 5 -> 7 hot; queue_max_records 250 -> 350 hot"],
         ["b", "no change"],
-        ["c", "max_poll_records 100 -> 7 hot"]
+        ["c", "max_poll_records 100 -> 7 hot; queue_max_records 5000 -> 350 hot"]
       ])
     }).pipe(
       Effect.provide(Layer.provideMerge(Layer.merge(ConfigWriter.layer, PostgresAppliedConfigs.layer), migrated))
@@ -287,7 +293,7 @@ describe("ConfigHistory", () => {
       assert.strictEqual(
         ReloadPlan.render(back.plan),
         "max_poll_records 6 -> 5 hot; session_timeout_ms 30000 -> 60000 rejoin; "
-          + "heartbeat_interval_ms 10000 -> 20000 rejoin"
+          + "heartbeat_interval_ms 10000 -> 20000 rejoin; queue_max_records 300 -> 250 hot"
       )
       assert.deepStrictEqual(yield* rowOf("svc"), { service_name: "svc", max_poll_records: 5, description: "first" })
       const [newest] = yield* history.list("svc")

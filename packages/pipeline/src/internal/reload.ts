@@ -88,8 +88,8 @@ export const follow = Effect.fnUntraced(function*(options: {
       }
       const mustRejoin = ReloadPlan.changesOf(plan, "rejoin").length > 0
       if (!mustRejoin && accepted === current) accepted = next
-      const settings = use(next)
       if (!ReloadPlan.isEmpty(plan)) yield* Effect.logInfo(`configuration changed: ${ReloadPlan.render(plan)}`)
+      const settings = use(next)
       yield* consumer.reconfigure(settings)
       if (!mustRejoin) yield* report
     })))

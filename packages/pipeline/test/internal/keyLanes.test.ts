@@ -51,6 +51,32 @@ describe("keyLanes", () => {
     assert.strictEqual(lanes.next()?.key, "a")
   })
 
+  it("a group that drains has no room before nothing is held, and then at once", () => {
+    const { lanes, room } = make({ maxInFlight: 8 })
+    const group = lanes.open("p")
+    const other = lanes.open("q")
+    for (const key of ["a", "b"]) add(lanes, group, key)
+    group.draining = true
+    assert.strictEqual(lanes.room(group), 0)
+    assert.strictEqual(lanes.room(other), 4)
+    done(lanes, lanes.next()!)
+    assert.deepStrictEqual([room, lanes.room(group)], [[], 0])
+    done(lanes, lanes.next()!)
+    assert.deepStrictEqual([room, lanes.room(group)], [["p"], 4])
+  })
+
+  it("a group that drains does not take the turn of one that waits for the total to fall", () => {
+    const { lanes, room } = make({ maxInFlight: 2 })
+    const [draining, waiting] = [lanes.open("p"), lanes.open("q")]
+    add(lanes, draining, "a")
+    add(lanes, waiting, "b")
+    draining.draining = true
+    assert.deepStrictEqual([lanes.room(draining), lanes.room(waiting)], [0, 0])
+    assert.strictEqual(lanes.next()!.key, "a")
+    done(lanes, lanes.next()!)
+    assert.deepStrictEqual(room, ["q"])
+  })
+
   it("partitions take turns, and so do the keys of one", () => {
     const { lanes } = make()
     const busy = lanes.open("busy")

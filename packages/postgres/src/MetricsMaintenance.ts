@@ -140,6 +140,16 @@ export const run = (
 ): Effect.Effect<ReadonlyArray<TableReport>, MetricsMaintenanceError, PgClient.PgClient> => runWith(options, true)
 
 /**
+ * The same, unless another process has run the job less than `every` ago: of many members that ask, one runs it.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runIfDue = (
+  options: Options = {}
+): Effect.Effect<ReadonlyArray<TableReport>, MetricsMaintenanceError, PgClient.PgClient> => runWith(options, false)
+
+/**
  * Runs the job for ever, every `every`, unless another process has run it by then; that it fails is logged.
  *
  * @category running
@@ -156,7 +166,7 @@ export const keepRunning = Effect.fnUntraced(
     }
     yield* Effect.sleep(Duration.seconds(yield* Random.nextBetween(30, 90)))
     while (true) {
-      const done = yield* runWith(options, false).pipe(
+      const done = yield* runIfDue(options).pipe(
         Effect.timeoutOption("30 minutes"),
         Effect.map(Option.getOrElse((): ReadonlyArray<TableReport> => [])),
         Effect.catch((error) => Effect.as(tell(error), []))

@@ -9,8 +9,9 @@ import type { MetricsTable } from "./metricsTables.ts"
 
 type Sql = PgClient.PgClient
 
-// Two numbers that say "weft" and "metrics" among the advisory locks of a database.
-const lock = [0x77656674, 2] as const
+/** A number that says "weft" among the advisory locks of a database; the second one is the table's. */
+const weft = 0x77656674
+const lockOf = (sql: Sql, { name }: MetricsTable) => sql`${weft}::int, hashtext(${name})`
 
 /** Partitions of so many days are there before their days begin. */
 const daysAhead = 3
@@ -18,12 +19,12 @@ const daysAhead = 3
 /**
  * In a transaction: no lock on a table is waited for longer than writers can wait behind it, and no other run is at work.
  */
-const locked = <A, E, R>(sql: Sql, step: Effect.Effect<A, E, R>) =>
+const locked = <A, E, R>(sql: Sql, table: MetricsTable, step: Effect.Effect<A, E, R>) =>
   sql.withTransaction(
     Effect.andThen(
       Effect.andThen(
         sql`SELECT set_config('lock_timeout', '3000', true)`,
-        sql`SELECT pg_advisory_xact_lock(${lock[0]}::int, ${lock[1]}::int)`
+        sql`SELECT pg_advisory_xact_lock(${lockOf(sql, table)})`
       ),
       step
     )
@@ -35,16 +36,16 @@ const cutoff = (sql: Sql, retention: number) =>
 /** Takes the table's turn, where the last one began at least `every` seconds ago. */
 export const claim = (
   sql: Sql,
-  { name }: MetricsTable,
+  table: MetricsTable,
   every: number
 ): Effect.Effect<"claimed" | "not due" | "elsewhere", SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     const [free] = yield* sql<{ taken: boolean }>`
-      SELECT pg_try_advisory_xact_lock(${lock[0]}::int, ${lock[1]}::int) AS taken`
+      SELECT pg_try_advisory_xact_lock(${lockOf(sql, table)}) AS taken`
     if (free?.taken !== true) return "elsewhere"
     const rows = yield* sql`
       UPDATE consumer_metrics_maintenance SET ran_at = clock_timestamp()
-      WHERE table_name = ${name}
+      WHERE table_name = ${table.name}
         AND coalesce(ran_at <= clock_timestamp() - make_interval(secs => ${every}::double precision), true)
       RETURNING 1 AS claimed`
     return rows.length > 0 ? "claimed" : "not due"
@@ -89,14 +90,15 @@ export const readStorage = Effect.fnUntraced(function*(
 })
 
 /** Of yesterday to the days ahead, and of the days that rows in the default partition are of. */
-export const addPartitions = (sql: Sql, { name }: MetricsTable, retention: number) =>
+export const addPartitions = (sql: Sql, table: MetricsTable, retention: number) =>
   locked(
     sql,
+    table,
     sql<{ made: number }>`
-      SELECT (count(*) FILTER (WHERE weft_add_metrics_partition(${name}::regclass, day)))::int AS made FROM (
+      SELECT (count(*) FILTER (WHERE weft_add_metrics_partition(${table.name}::regclass, day)))::int AS made FROM (
         SELECT (now() AT TIME ZONE 'UTC')::date + ahead AS day FROM generate_series(-1, ${daysAhead}::int) AS ahead
         UNION
-        SELECT (timestamp AT TIME ZONE 'UTC')::date FROM ${sql(`${name}_default`)}
+        SELECT (timestamp AT TIME ZONE 'UTC')::date FROM ${sql(`${table.name}_default`)}
         WHERE timestamp >= ${cutoff(sql, retention)} AND timestamp < now() + make_interval(days => ${daysAhead}::int)
       ) AS wanted WHERE day >= (${cutoff(sql, retention)} AT TIME ZONE 'UTC')::date`
   ).pipe(Effect.map(([row]) => row?.made ?? 0))
@@ -105,6 +107,7 @@ export const addPartitions = (sql: Sql, { name }: MetricsTable, retention: numbe
 export const sumHours = (sql: Sql, table: MetricsTable) =>
   locked(
     sql,
+    table,
     Effect.gen(function*() {
       const [span] = yield* sql<{ since: string; until: string }>`
         SELECT
@@ -135,6 +138,7 @@ const close = Effect.fnUntraced(function*(sql: Sql, table: MetricsTable, since: 
 export const drop = (sql: Sql, table: MetricsTable, { name, since, until }: Partition) =>
   locked(
     sql,
+    table,
     Effect.gen(function*() {
       const hours = yield* close(sql, table, since, until)
       yield* sql`DROP TABLE IF EXISTS ${sql.literal(name)}`.unprepared
@@ -142,17 +146,22 @@ export const drop = (sql: Sql, table: MetricsTable, { name, since, until }: Part
     })
   )
 
-/** Old rows that no expired partition held: those of the default partition, and those of tables without partitions. */
+/**
+ * Old rows that no expired partition held: those of the default partition, and those of tables without partitions. The
+ * partition of all days before the migration goes as a whole, later.
+ */
 export const deleteRest = (sql: Sql, table: MetricsTable, { kind }: Storage, retention: number) =>
   locked(
     sql,
+    table,
     Effect.gen(function*() {
       const [limit] = yield* sql<{ until: string }>`SELECT ${cutoff(sql, retention)}::text AS until`
       const until = limit!.until
       const hours = yield* close(sql, table, "-infinity", until)
       const chunks = kind === "chunks" ? yield* dropChunks(sql, table, until) : []
+      const rest = kind === "partitions" ? `${table.name}_default` : table.name
       const [gone] = yield* sql<{ rows: number }>`
-        WITH gone AS (DELETE FROM ${sql(table.name)} WHERE timestamp < ${until}::timestamptz RETURNING 1)
+        WITH gone AS (DELETE FROM ${sql(rest)} WHERE timestamp < ${until}::timestamptz RETURNING 1)
         SELECT count(*)::int AS rows FROM gone`
       return { hours, chunks, rows: gone?.rows ?? 0 }
     })
@@ -167,11 +176,14 @@ const dropChunks = Effect.fnUntraced(function*(sql: Sql, { name }: MetricsTable,
   return chunks.map((chunk) => chunk.name)
 })
 
-export const deleteHours = (sql: Sql, { hours }: MetricsTable, retention: number) =>
+export const deleteHours = (sql: Sql, table: MetricsTable, retention: number) =>
   locked(
     sql,
+    table,
     sql<{ rows: number }>`
       WITH gone AS (
-        DELETE FROM ${sql(hours)} WHERE hour < now() - make_interval(secs => ${retention}::double precision) RETURNING 1
+        DELETE FROM ${
+      sql(table.hours)
+    } WHERE hour < now() - make_interval(secs => ${retention}::double precision) RETURNING 1
       ) SELECT count(*)::int AS rows FROM gone`
   ).pipe(Effect.map(([row]) => row?.rows ?? 0))

@@ -81,6 +81,9 @@ const labelsOf = (text: string, fail: (why: string) => never): Readonly<Record<s
   return labels
 }
 
+const sorted = (labels: Readonly<Record<string, string>>): ReadonlyArray<readonly [string, string]> =>
+  Object.entries(labels).toSorted(([a], [b]) => a < b ? -1 : 1)
+
 /** What the lines of a family must be together. */
 const check = (family: Family): void => {
   const fail = (why: string): never => {
@@ -97,7 +100,7 @@ const check = (family: Family): void => {
   if (/(^|_)(counter|gauge|histogram|summary)(_|$)/.test(name)) fail("the type in the name")
   const seen = new Set<string>()
   for (const sample of samples) {
-    const key = JSON.stringify([sample.name, Object.entries(sample.labels).sort()])
+    const key = JSON.stringify([sample.name, sorted(sample.labels)])
     if (seen.has(key)) fail(`a series twice: ${key}`)
     seen.add(key)
     if (type === "counter" && !(sample.value >= 0)) fail("a counter below zero")
@@ -108,7 +111,7 @@ const check = (family: Family): void => {
 const checkHistogram = ({ name, samples }: Family, fail: (why: string) => never): void => {
   const series = Map.groupBy(
     samples,
-    ({ labels: { le: _, ...labels } }) => JSON.stringify(Object.entries(labels).sort())
+    ({ labels: { le: _, ...labels } }) => JSON.stringify(sorted(labels))
   )
   for (const parts of series.values()) {
     const buckets = parts.filter((part) => part.name === `${name}_bucket`)

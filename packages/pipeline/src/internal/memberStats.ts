@@ -72,6 +72,7 @@ export class MemberStats {
       case "Fenced":
         counts.lateCompletions += event.records
         return
+      default:
     }
   }
 

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -15,7 +16,7 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Codec from "./Codec.ts"
@@ -56,6 +57,11 @@ export interface ConsumerOptions {
   readonly rejoinTurn?: Effect.Effect<void, never, Scope.Scope> | undefined
   /** Told of each event as it happens, and misses none, unlike a slow reader of `events`. It must be quick. */
   readonly onEvent?: ((event: ConsumerEvent) => void) | undefined
+  /**
+   * Who works on a record that was handed out, for the report of a stall. Default: whoever took it from the stream, which is
+   * the one that works on it only where nothing is buffered or run side by side in between.
+   */
+  readonly workerOf?: ((record: PartitionOffset) => Fiber.Fiber<unknown, unknown> | undefined) | undefined
   /** Who may fetch again first when the buffers were full as a whole. Default: the emptiest queues. */
   readonly fetchStrategy?: FetchStrategy | undefined
 }
@@ -220,6 +226,7 @@ export const make = Effect.fnUntraced(function*(
     clock,
     events,
     onEvent: options.onEvent,
+    workerOf: options.workerOf,
     fetchStrategy: options.fetchStrategy ?? emptiestFirst
   })
 
@@ -338,19 +345,19 @@ const programGraceMs = 5_000
  * @since 0.1.0
  */
 export const gracefully = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Consumer> =>
-  Effect.scoped(Effect.andThen(
-    Signals.endAtSecond,
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const consumer = yield* Consumer
-        // No child: one that cannot be interrupted would hold up the end for ever.
-        const fiber = yield* Effect.forkDetach(Effect.interruptible(program))
-        return yield* restore(Fiber.join(fiber)).pipe(
-          Effect.onInterrupt(() => endProgram(consumer, fiber))
-        )
-      })
-    )
-  )) as Effect.Effect<A, E, R | Consumer>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const consumer = yield* Consumer
+      const signals = yield* Scope.make()
+      yield* Scope.provide(Signals.endAtSecond, signals)
+      // No child: one that cannot be interrupted would hold up the end for ever.
+      const fiber = yield* Effect.forkDetach(Effect.interruptible(program))
+      return yield* restore(Fiber.join(fiber)).pipe(
+        Effect.onInterrupt(() => endProgram(consumer, fiber)),
+        Effect.ensuring(Scope.close(signals, Exit.void))
+      )
+    })
+  )
 
 const endProgram = Effect.fnUntraced(function*(consumer: Consumer["Service"], fiber: Fiber.Fiber<unknown, unknown>) {
   const deadline = (yield* Clock.currentTimeMillis) + drainTimeoutMs(yield* consumer.settings)

@@ -45,6 +45,11 @@ export type ConsumerEvent = Data.TaggedEnum<{
   Committed: { readonly offsets: ReadonlyArray<PartitionOffset>; readonly durationMs: number }
   /** A commit failed. Retriable ones are tried again; the others wait for the next join. */
   CommitFailed: { readonly error: KafkaError }
+  /**
+   * The broker takes no longer metadata than this (`offset.metadata.max.bytes`): what does not fit is repeated after a
+   * restart.
+   */
+  MetadataLimited: { readonly maxBytes: number }
   /** Work ended after its partition was given up; it was not committed. */
   Fenced: TopicPartitionOf & { readonly records: number }
   /** A partition queue is full (`paused`), or has room again. */
@@ -60,8 +65,20 @@ export type ConsumerEvent = Data.TaggedEnum<{
     readonly end: bigint
     readonly policy: "earliest" | "latest" | "none"
   }
-  /** A partition made no progress for `max_poll_interval_ms`; `offset` is the record that it waits for. */
-  Stalled: PartitionOffset & { readonly ageMs: number; readonly inFlight: number }
+  /**
+   * So much was handed out and is not settled that streams hand out nothing more until some of it is
+   * (`inFlightMaxBytes`).
+   */
+  Unsettled: { readonly bytes: number }
+  /**
+   * A partition made no progress for `max_poll_interval_ms`; `offset` is the record that it waits for. `fiber` is who works
+   * on it, and where it stands; `undefined` where nobody does: it waits for its next attempt, or to be taken.
+   */
+  Stalled: PartitionOffset & {
+    readonly ageMs: number
+    readonly inFlight: number
+    readonly fiber: FiberTrace | undefined
+  }
   /** The client library failed; a fresh one is built after the delay, or never where it is `undefined`. */
   Crashed: { readonly error: KafkaError; readonly restartInMs: number | undefined }
   /** The transport applies a setting in its own way. */
@@ -73,6 +90,19 @@ export type ConsumerEvent = Data.TaggedEnum<{
   /** The group did not accept new settings; those before them hold again. */
   SettingsRefused: { readonly error: KafkaError }
 }>
+
+/**
+ * Where a fiber stands: its number, as in log lines, and what it is in the middle of, the innermost first. Known are
+ * functions made by `Effect.fn` and spans, each with the place of its call where that was kept; what is made by
+ * `Effect.fnUntraced`, `Effect.gen` or `async` leaves no trace.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FiberTrace {
+  readonly id: number
+  readonly stack: ReadonlyArray<string>
+}
 
 interface TopicPartitionOf {
   readonly topic: string
@@ -127,6 +157,13 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
     message: `committed ${e.offsets.map((o) => `${o.topic}-${o.partition}@${o.offset}`).join(", ")}`
   }),
   CommitFailed: (e): Line => ({ level: "Warn", message: e.error.message }),
+  MetadataLimited: (e): Line => ({
+    level: "Warn",
+    message: e.maxBytes === 0
+      ? "the broker takes no metadata with commits: what is settled out of order is repeated after a restart"
+      : `the broker takes no more than ${e.maxBytes} bytes of metadata with a commit: ` +
+        "of what is settled out of order, the rest is repeated after a restart"
+  }),
   Fenced: (e): Line => ({
     level: "Warn",
     message: `${e.records} records ended after their partition was given up; they are not committed`
@@ -145,7 +182,13 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
   }),
   Stalled: (e): Line => ({
     level: "Error",
-    message: `no progress for ${e.ageMs} ms at offset ${e.offset}, ${e.inFlight} records in flight`
+    message: `no progress for ${e.ageMs} ms at offset ${e.offset}, ${e.inFlight} records in flight` +
+      (e.fiber === undefined ? "" : `; fiber #${e.fiber.id}: ${e.fiber.stack.join(" < ") || "nothing is known of it"}`)
+  }),
+  Unsettled: (e): Line => ({
+    level: "Warn",
+    message:
+      `${e.bytes} bytes of records were handed out and are not settled: nothing more is handed out until some are`
   }),
   Crashed: (e): Line => ({
     level: "Error",

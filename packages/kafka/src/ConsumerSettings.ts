@@ -100,6 +100,12 @@ export interface ConsumerSettings {
   readonly queueMaxBytes?: number | undefined
   /** The most bytes that wait in all partition queues together. Default 2 x `fetchMaxBytes`. */
   readonly bufferMaxBytes?: number | undefined
+  /**
+   * The most bytes of records that streams have handed out and nobody has settled; beyond it they hand out nothing until
+   * something is settled, and an `Unsettled` event says so. A program that never commits settles all the same, or stops
+   * here. Pipelines have their own bound, `max_in_flight` in records. Default: as `bufferMaxBytes`.
+   */
+  readonly inFlightMaxBytes?: number | undefined
   /** Default `report`. */
   readonly stallPolicy?: StallPolicy | undefined
 }
@@ -162,6 +168,7 @@ export interface QueueLimits {
   readonly partitionRecords: number
   readonly partitionBytes: number
   readonly totalBytes: number
+  readonly inFlightBytes: number
 }
 
 /**
@@ -171,7 +178,8 @@ export interface QueueLimits {
 export const queueLimits = (settings: ConsumerSettings): QueueLimits => ({
   partitionRecords: settings.queueMaxRecords ?? 50 * settings.maxPollRecords,
   partitionBytes: settings.queueMaxBytes ?? 2 * settings.maxPartitionFetchBytes,
-  totalBytes: settings.bufferMaxBytes ?? 2 * settings.fetchMaxBytes
+  totalBytes: settings.bufferMaxBytes ?? 2 * settings.fetchMaxBytes,
+  inFlightBytes: settings.inFlightMaxBytes ?? settings.bufferMaxBytes ?? 2 * settings.fetchMaxBytes
 })
 
 /**

@@ -151,24 +151,46 @@ export class CommittableOffset {
  * @since 0.1.0
  */
 export class OffsetBatch {
-  readonly offsets: ReadonlyArray<CommittableOffset | CommittableBatch>
-  constructor(offsets: ReadonlyArray<CommittableOffset | CommittableBatch>) {
-    this.offsets = offsets
+  /** How many offsets and batches were put in. */
+  readonly size: number
+  private readonly parts: ReadonlyArray<OffsetBatch | Committable>
+  private flat: ReadonlyArray<Committable> | undefined
+  private constructor(parts: ReadonlyArray<OffsetBatch | Committable>, size: number) {
+    this.parts = parts
+    this.size = size
   }
-  static readonly empty = new OffsetBatch([])
+  static readonly empty = new OffsetBatch([], 0)
   static from(offsets: Iterable<CommittableOffset | CommittableBatch>): OffsetBatch {
-    return new OffsetBatch([...offsets])
+    const parts = [...offsets]
+    return new OffsetBatch(parts, parts.length)
   }
+  /** With one more; it costs the same however many there are. */
   add(offset: CommittableOffset | CommittableBatch): OffsetBatch {
-    return new OffsetBatch([...this.offsets, offset])
+    return new OffsetBatch([this, offset], this.size + 1)
   }
+  /** Both; it costs the same however many there are. */
   merge(that: OffsetBatch): OffsetBatch {
-    return new OffsetBatch([...this.offsets, ...that.offsets])
+    return new OffsetBatch([this, that], this.size + that.size)
+  }
+  /** All of them, in the order in which they were put in. */
+  get offsets(): ReadonlyArray<CommittableOffset | CommittableBatch> {
+    if (this.flat !== undefined) return this.flat
+    const flat = new Array<Committable>(this.size)
+    let at = this.size
+    // From the end, as batches that grew one by one are deep at their beginning.
+    const left: Array<OffsetBatch | Committable> = [this]
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      if (!(next instanceof OffsetBatch)) flat[--at] = next
+      else for (const part of next.flat ?? next.parts) left.push(part)
+    }
+    return this.flat = flat
   }
   get isEmpty(): boolean {
-    return this.offsets.length === 0
+    return this.size === 0
   }
 }
+
+type Committable = CommittableOffset | CommittableBatch
 
 /**
  * What a commit's metadata tells of records beyond its offset: they are settled and will not be handed out again. Empty

@@ -12,6 +12,22 @@ const settleAll = Stream.runForEach((batch: { readonly settleAll: () => boolean 
   Effect.sync(() => batch.settleAll())
 )
 
+/** A member that settles every other record, for as long as it gets any, and leaves. */
+const settleEveryOther = Effect.scoped(Effect.gen(function*() {
+  const consumer = yield* member({ drainTimeoutMs: 0 })
+  const events = yield* collectEvents(consumer)
+  const settled: Array<bigint> = []
+  yield* Effect.forkChild(Stream.runForEach(consumer.batches, (batch) =>
+    Effect.sync(() => {
+      for (let i = 0; i < batch.size; i++) {
+        const { offset } = batch.records[i]!
+        if (offset % 2n === 1n && batch.settle(i)) settled.push(offset)
+      }
+    })))
+  yield* advance(20_000)
+  return { events: yield* Ref.get(events), settled }
+}))
+
 describe("a commit", () => {
   it.effect("that was refused is made again, also where nothing more is settled", () =>
     withCluster({ records: 10 }, (cluster) =>
@@ -66,6 +82,38 @@ describe("a commit", () => {
         yield* Fiber.interrupt(reading)
         assert.isTrue(committed)
       })))
+
+  for (const limit of [500, 100, 10, 0]) {
+    it.effect(`whose metadata is longer than the broker takes (${limit} bytes) is made with less of it`, () =>
+      withCluster({ records: 4_000, cluster: { offsetMetadataMaxBytes: limit } }, (cluster) =>
+        Effect.gen(function*() {
+          const first = yield* settleEveryOther
+          const { events, settled } = first
+          const limits = events.filter((event) => event._tag === "MetadataLimited").map(({ maxBytes }) => maxBytes)
+          assert.lengthOf(limits, 1, "told once, when a commit has gone through")
+          assert.isAtMost(limits[0]!, limit)
+          assert.isAtLeast(limits[0]!, limit < 16 ? 0 : limit / 4)
+          assert.isEmpty(events.filter((event) => event._tag === "CommitFailed"))
+          const commits = yield* cluster.commits("group")
+          assert.isAtMost(Math.max(...commits.map(({ metadata }) => metadata.length)), limit)
+          assert.deepStrictEqual(yield* committedOf(cluster), { 0: 0 })
+
+          // What the metadata has room for is not repeated, the rest is, and nothing is lost.
+          const again = yield* member({ drainTimeoutMs: 0 })
+          const seen = new Set<bigint>()
+          yield* Effect.forkChild(Stream.runForEach(again.batches, (batch) =>
+            Effect.sync(() => {
+              for (const { offset } of batch.records) seen.add(offset)
+              batch.settleAll()
+            })))
+          yield* advance(20_000)
+          assert.deepStrictEqual(yield* committedOf(cluster), { 0: 4_000 })
+          const repeated = settled.filter((offset) => seen.has(offset)).length
+          assert.strictEqual(seen.size, 4_000 - settled.length + repeated)
+          if (limit === 0) assert.strictEqual(repeated, settled.length)
+          if (limit >= 100) assert.isBelow(repeated, settled.length)
+        })))
+  }
 
   it.effect("that has not been made yet is not forgotten by a seek to where the partition stands", () =>
     withCluster({ records: 10 }, (cluster) =>

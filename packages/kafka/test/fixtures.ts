@@ -25,7 +25,11 @@ export const valueOf = <V>(record: Consumer.CommittableRecord<unknown, V>): V =>
 
 /** A cluster of its own for each test, with a topic of records. */
 export const withCluster = <A, E, R>(
-  options: { readonly partitions?: number; readonly records?: number },
+  options: {
+    readonly partitions?: number
+    readonly records?: number
+    readonly cluster?: MemoryCluster.Options
+  },
   test: (cluster: MemoryCluster.MemoryCluster["Service"]) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function*() {
@@ -34,7 +38,7 @@ export const withCluster = <A, E, R>(
     yield* cluster.createTopic("in", { partitions })
     yield* cluster.append("in", numbered(options.records ?? 0, partitions))
     return yield* test(cluster)
-  }).pipe(Effect.provide(MemoryCluster.layer), Effect.scoped)
+  }).pipe(Effect.provide(MemoryCluster.layerWith(options.cluster ?? {})), Effect.scoped)
 
 export const committedOf = (cluster: MemoryCluster.MemoryCluster["Service"], group = "group") =>
   Effect.map(

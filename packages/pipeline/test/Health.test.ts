@@ -8,7 +8,7 @@ import * as Health from "../src/Health.ts"
 const assigned = ConsumerEvent.Assigned({ memberId: "m", generation: 1, added: [], kept: [] })
 const error = new TransportError({ transport: "t", reason: "silent", retriable: true, cause: "x" })
 const crashed = ConsumerEvent.Crashed({ error, restartInMs: 100 })
-const stalled = ConsumerEvent.Stalled({ topic: "t", partition: 1, offset: 5n, ageMs: 1, inFlight: 1 })
+const stalled = ConsumerEvent.Stalled({ topic: "t", partition: 1, offset: 5n, ageMs: 1, inFlight: 1, fiber: undefined })
 const after = (...events: ReadonlyArray<ConsumerEvent>) => events.reduce(Health.observe, Health.initial)
 
 describe("Health", () => {

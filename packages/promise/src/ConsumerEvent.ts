@@ -57,6 +57,8 @@ export interface ConsumerEvents {
   readonly left: { readonly memberId: string; readonly reason: "rejoin" | "shutdown" | "failure" }
   readonly committed: { readonly offsets: ReadonlyArray<PartitionOffset>; readonly durationMs: number }
   readonly commitFailed: { readonly error: WeftError }
+  /** The broker takes no longer metadata with a commit: what does not fit is repeated after a restart. */
+  readonly metadataLimited: { readonly maxBytes: number }
   /** Work ended after its partition was given up; it was not committed. */
   readonly fenced: Partition & { readonly records: number }
   /** A partition queue is full, or has room again. */
@@ -69,7 +71,14 @@ export interface ConsumerEvents {
     readonly policy: "earliest" | "latest" | "none"
   }
   /** A partition made no progress for `maxPollIntervalMs`; `offset` is the record that it waits for. */
-  readonly stalled: PartitionOffset & { readonly ageMs: number; readonly inFlight: number }
+  readonly stalled: PartitionOffset & {
+    readonly ageMs: number
+    readonly inFlight: number
+    /** Who works on it; of async functions it is not known where they stand. */
+    readonly fiber: { readonly id: number; readonly stack: ReadonlyArray<string> } | undefined
+  }
+  /** So much is in flight that nothing more is handed out until some of it is settled. */
+  readonly unsettled: { readonly bytes: number }
   /** The client library failed; a fresh one is made after the delay, or never where it is `undefined`. */
   readonly crashed: { readonly error: WeftError; readonly restartInMs: number | undefined }
   /** The client library applies a setting in its own way. */

@@ -76,6 +76,8 @@ export interface Options {
   readonly initialRebalanceDelayMs?: number | undefined
   /** `log.retention.check.interval.ms`: how often retention and compaction are applied. Default 300000. */
   readonly retentionCheckIntervalMs?: number | undefined
+  /** `offset.metadata.max.bytes`: the longest metadata that a commit may have. Default 4096, Kafka's own. */
+  readonly offsetMetadataMaxBytes?: number | undefined
   /** How many commits of each group are remembered, at least. Default 10000. */
   readonly commitHistory?: number | undefined
 }
@@ -205,6 +207,7 @@ export const make: (options?: Options) => Effect.Effect<MemoryCluster["Service"]
     const topics = Topics.make({ brokers, numPartitions: options.numPartitions ?? 1 }, network.isAway)
     const coordinator = Coordinator.make({
       brokers,
+      metadataMaxBytes: options.offsetMetadataMaxBytes ?? 4_096,
       commitHistory: options.commitHistory ?? 10_000,
       limits: {
         minSessionTimeoutMs: options.minSessionTimeoutMs ?? 6_000,

@@ -2,11 +2,12 @@
  * A partition while this member holds it: its queue, its tracker, and the epoch that fences what ends too late. All
  * methods are synchronous; the process has one thread, so each of them is atomic.
  */
+import type { Fiber } from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { FetchedBatch } from "../FetchedBatch.ts"
 import { type BatchOwner, CommittableBatch } from "../Offset.ts"
 import type { TopicPartition } from "../TopicPartition.ts"
-import { encode, maxBytes } from "./offsetMetadata.ts"
+import { encode } from "./offsetMetadata.ts"
 import { append, type OffsetRange } from "./offsetRanges.ts"
 import { OffsetTracker, type Span } from "./offsetTracker.ts"
 import { PartitionQueue } from "./partitionQueue.ts"
@@ -19,14 +20,18 @@ import { PartitionQueue } from "./partitionQueue.ts"
  */
 export type PartitionState = "starting" | "active" | "draining" | "ended"
 
-/** What a partition tells the consumer that holds it. */
+/** What a partition tells the consumer that holds it, and asks of it. */
 export interface PartitionOwner {
+  /** The longest metadata that the broker takes. */
+  readonly metadataMaxBytes: number
   /** Records can be taken that could not before. */
   readonly onReady: (partition: AssignedPartition) => void
   /** Records were taken; there may be room again. */
   readonly onTaken: (partition: AssignedPartition) => void
   readonly onSettled: (partition: AssignedPartition, records: number) => void
   readonly onFenced: (partition: AssignedPartition, records: number) => void
+  /** So many bytes more (or less) were handed out and are not settled. */
+  readonly onHeld: (bytes: number) => void
 }
 
 export class AssignedPartition implements BatchOwner {
@@ -37,6 +42,8 @@ export class AssignedPartition implements BatchOwner {
   readonly readable = Latch.makeUnsafe(false)
   /** Closed while the partition drains: who wants to begin a record waits here. */
   readonly gate = Latch.makeUnsafe(true)
+  /** Opened when the partition is given up or lost. */
+  readonly ended = Latch.makeUnsafe(false)
   state: PartitionState = "starting"
   epoch: number
   tracker = new OffsetTracker(0n)
@@ -50,6 +57,12 @@ export class AssignedPartition implements BatchOwner {
   pausedByUser = false
   pausedByBackPressure = false
   halted = false
+  /** A drain waits for what is in flight. */
+  isWaitedFor = true
+  /** It made no progress for too long when last looked at. */
+  stalled = false
+  /** Whoever took records last, where they are in flight from then on. */
+  takenBy: Fiber<unknown, unknown> | undefined = undefined
   /** In the consumer's line of partitions with records. */
   inLine = false
   /** The group's offset as far as we know: as it was found, or as we set it. */
@@ -62,6 +75,8 @@ export class AssignedPartition implements BatchOwner {
   metadataBytes = 0
   recordsTaken = 0
   recordsSettled = 0
+  /** Of the bytes that the tracker holds, how many the owner knows of. */
+  private toldHeld = 0
 
   constructor(topicPartition: TopicPartition, epoch: number, owner: PartitionOwner) {
     this.topicPartition = topicPartition
@@ -71,6 +86,7 @@ export class AssignedPartition implements BatchOwner {
 
   /** It is decided where a partition starts that the group has no offset of: a commit made before it does says so. */
   willStartAt(offset: bigint): void {
+    this.forgetHeld()
     this.tracker = new OffsetTracker(offset)
     this.changes++
   }
@@ -81,6 +97,7 @@ export class AssignedPartition implements BatchOwner {
     const isUncommitted = this.changes > this.committedChanges && this.tracker.watermark === offset
     this.epoch = epoch
     this.queue.clear()
+    this.forgetHeld()
     this.tracker = new OffsetTracker(offset)
     this.inFlight = 0
     this.position = offset
@@ -118,7 +135,7 @@ export class AssignedPartition implements BatchOwner {
 
   get isReadable(): boolean {
     return this.state === "active" && !this.isSetAside && !this.queue.isEmpty &&
-      this.metadataBytes <= metadataHighWater
+      this.metadataBytes <= this.owner.metadataMaxBytes * metadataHighWater
   }
 
   wake(): void {
@@ -135,6 +152,7 @@ export class AssignedPartition implements BatchOwner {
       const run = this.settledBeyond.length === 0 ? unsettledRun : this.nextRun()
       const { batch, from, to } = this.queue.take(run.settled > 0 ? run.settled : Math.min(max, run.length))!
       const span = this.tracker.add(batch, from, to)
+      this.tellHeld()
       if (run.settled > 0 || to === from) this.settled(this.tracker.settleAll(span), 0)
       this.recordsTaken += to - from
       this.owner.onTaken(this)
@@ -172,6 +190,7 @@ export class AssignedPartition implements BatchOwner {
   /** The partition stays: it goes on where it stopped. */
   undrain(): void {
     if (this.state === "ended") return
+    this.isWaitedFor = true
     if (this.state === "draining") this.state = "active"
     this.gate.openUnsafe()
     if (this.isReadable) this.wake()
@@ -181,8 +200,11 @@ export class AssignedPartition implements BatchOwner {
     if (this.state === "ended") return
     this.state = "ended"
     this.queue.clear()
+    this.forgetHeld()
+    this.takenBy = undefined
     this.gate.openUnsafe()
     this.readable.openUnsafe()
+    this.ended.openUnsafe()
   }
 
   /** The oldest record that is not settled: in flight, or waiting to be taken. */
@@ -216,7 +238,7 @@ export class AssignedPartition implements BatchOwner {
     for (const range of this.settledBeyond) {
       if (range.end > reached) append(ranges, range.start > reached ? range.start : reached, range.end)
     }
-    return encode(watermark, ranges).metadata
+    return encode(watermark, ranges, this.owner.metadataMaxBytes).metadata
   }
 
   /** `begun`: how many of them were in flight. What is passed over never was. */
@@ -225,6 +247,21 @@ export class AssignedPartition implements BatchOwner {
     this.inFlight = Math.max(0, this.inFlight - begun)
     this.recordsSettled += records
     this.owner.onSettled(this, records)
+    this.tellHeld()
+  }
+
+  private tellHeld(): void {
+    const bytes = this.tracker.heldBytes
+    if (bytes === this.toldHeld) return
+    const change = bytes - this.toldHeld
+    this.toldHeld = bytes
+    this.owner.onHeld(change)
+  }
+
+  /** The tracker and what it holds go. */
+  private forgetHeld(): void {
+    if (this.toldHeld > 0) this.owner.onHeld(-this.toldHeld)
+    this.toldHeld = 0
   }
 
   private fence(records: number): false {
@@ -260,8 +297,8 @@ interface Run {
   readonly length: number
 }
 
-/** Three quarters: what is in flight when intake stops still has to fit. */
-const metadataHighWater = Math.floor(maxBytes * 3 / 4)
+/** Of the longest metadata: what is in flight when intake stops still has to fit. */
+const metadataHighWater = 3 / 4
 
 const unsettledRun: Run = { settled: 0, length: Number.MAX_SAFE_INTEGER }
 

@@ -12,6 +12,7 @@ import { CommitError, isRetriable, type KafkaError } from "../KafkaError.ts"
 import type { OffsetAndMetadata, TransportConsumer } from "../Transport.ts"
 import type { AssignedPartition } from "./assignedPartition.ts"
 import { type CommitPolicy, delay } from "./commitSchedule.ts"
+import { lowerLimit, maxBytes } from "./offsetMetadata.ts"
 
 export interface CommitterOptions {
   readonly partitions: () => Iterable<AssignedPartition>
@@ -31,6 +32,11 @@ export class Committer {
   private readonly dirty = Latch.makeUnsafe(false)
   /** Opened when a wait for the next commit may be over: enough records are settled, or the schedule has changed. */
   private readonly sooner = Latch.makeUnsafe(false)
+  /** The longest metadata that the broker takes, as far as we know: it says so by refusing more. */
+  metadataMaxBytes = maxBytes
+  /** The longest metadata of the last request. */
+  private longestMetadata = 0
+  private toldMetadataMaxBytes = maxBytes
   private settled = 0
   private firstSettledAt = 0
   private lastCommitAt = -Infinity
@@ -76,6 +82,10 @@ export class Committer {
     return Effect.suspend(() => {
       const { assignments } = this
       return Effect.catch(this.turn.withPermits(1)(this.commitChanges), (error) => {
+        if (isMetadataTooLarge(error) && this.longestMetadata > 0) {
+          this.metadataMaxBytes = lowerLimit(this.longestMetadata)
+          return this.attempt(backoffMs)
+        }
         this.options.publish(ConsumerEvent.CommitFailed({ error }))
         const isNew = assignments !== this.assignments
         if (isRetriable(error)) {
@@ -134,6 +144,7 @@ export class Committer {
       ...partition.commitPoint()
     }))
     if (changes.length === 0) return Effect.void
+    this.longestMetadata = changes.reduce((longest, { metadata }) => Math.max(longest, metadata.length), 0)
     const offsets = changes.map(({ metadata, offset, partition }): OffsetAndMetadata => ({
       topic: partition.topicPartition.topic,
       partition: partition.topicPartition.partition,
@@ -150,7 +161,15 @@ export class Committer {
       for (const change of changes) {
         if (change.partition.isLive(change.epoch)) change.partition.onCommitted(change)
       }
+      if (this.metadataMaxBytes < this.toldMetadataMaxBytes) {
+        this.toldMetadataMaxBytes = this.metadataMaxBytes
+        publish(ConsumerEvent.MetadataLimited({ maxBytes: this.metadataMaxBytes }))
+      }
       publish(ConsumerEvent.Committed({ offsets, durationMs: clock.currentTimeMillisUnsafe() - now }))
     })
   })
 }
+
+/** The broker's `offset.metadata.max.bytes` is smaller than the default that we go by. */
+const isMetadataTooLarge = (error: KafkaError): boolean =>
+  error._tag === "CommitError" && error.code === "OFFSET_METADATA_TOO_LARGE"

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import type * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
@@ -162,19 +163,22 @@ const membership = Effect.fnUntraced(function*(
   })
   const member = yield* Effect.raceFirst(joining, Effect.as(options.stop.await, undefined))
   if (member === undefined) return "stop" as const
-  const outcome = yield* Effect.raceAllFirst<Effect.Effect<Outcome, KafkaError, Transport>>([
+  const outcome = yield* Effect.result(Effect.raceAllFirst<Effect.Effect<Outcome, KafkaError, Transport>>([
     member.failure,
     watch(state, () => lastSign, name),
     Effect.as(options.stop.await, "stop"),
     Effect.as(Effect.andThen(options.rejoin.await, turn.take), "rejoin"),
     topicsChanged(state, options, subscription)
-  ])
+  ]))
+  // A member that leaves because of a stall is a sound one: only what is stuck has nothing to wait for.
+  const isStalled = Result.isFailure(outcome) && outcome.failure._tag === "StalledError"
+  if (Result.isFailure(outcome) && !isStalled) return yield* Effect.fail(outcome.failure)
   // Still a member: heartbeats go on and commits are accepted until the scope closes.
   state.isLeaving = true
   const held = [...state.partitions.values()]
-  yield* drain(state, held)
+  yield* drain(state, held, isStalled ? held.filter((partition) => partition.stalled) : [])
   state.giveUp(held, "Revoked")
-  return outcome
+  return yield* Effect.fromResult(outcome)
 })
 
 /** After a crash nothing can be committed any more. */

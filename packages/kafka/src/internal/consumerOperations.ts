@@ -147,6 +147,7 @@ const hot: ReadonlySet<keyof ConsumerSettings> = new Set([
   "queueMaxRecords",
   "queueMaxBytes",
   "bufferMaxBytes",
+  "inFlightMaxBytes",
   "stallPolicy",
   "metadataMaxAgeMs",
   "autoOffsetReset"

@@ -6,13 +6,14 @@ import type * as Clock from "effect/Clock"
 import * as Latch from "effect/Latch"
 import * as PubSub from "effect/PubSub"
 import type * as Cause from "effect/Cause"
+import type { Fiber } from "effect/Fiber"
 import { type ConsumerSettings, queueLimits } from "../ConsumerSettings.ts"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
 import { type FetchedBatch, fromRecords } from "../FetchedBatch.ts"
 import type { FetchStrategy } from "../FetchStrategy.ts"
 import type { KafkaError } from "../KafkaError.ts"
 import type { CommittableBatch } from "../Offset.ts"
-import { keyOf, type TopicPartition } from "../TopicPartition.ts"
+import { keyOf, type PartitionOffset, type TopicPartition } from "../TopicPartition.ts"
 import type { TransportConsumer } from "../Transport.ts"
 import { AssignedPartition, type PartitionOwner } from "./assignedPartition.ts"
 import { Committer } from "./committer.ts"
@@ -53,18 +54,26 @@ export class ConsumerState implements PartitionOwner {
   private line: Array<AssignedPartition> = []
   private readonly events: PubSub.PubSub<ConsumerEvent>
   private readonly onEvent: ((event: ConsumerEvent) => void) | undefined
+  /** Who works on a record, where someone knows better than by who took it. */
+  readonly workerOf: ((record: PartitionOffset) => Fiber<unknown, unknown> | undefined) | undefined
+  /** Bytes of records that were handed out and are not settled. */
+  private heldBytes = 0
+  /** A reader was told to wait, since too much is not settled. */
+  private toldUnsettled = false
 
   constructor(options: {
     readonly settings: ConsumerSettings
     readonly clock: Clock.Clock
     readonly events: PubSub.PubSub<ConsumerEvent>
     readonly onEvent?: ((event: ConsumerEvent) => void) | undefined
+    readonly workerOf?: ((record: PartitionOffset) => Fiber<unknown, unknown> | undefined) | undefined
     readonly fetchStrategy: FetchStrategy
   }) {
     this.settings = options.settings
     this.clock = options.clock
     this.events = options.events
     this.onEvent = options.onEvent
+    this.workerOf = options.workerOf
     this.committer = new Committer({
       partitions: () => this.partitions.values(),
       transport: () => this.transport,
@@ -160,11 +169,52 @@ export class ConsumerState implements PartitionOwner {
     if (partition?.admit(batch) === true) this.flow.onAdmitted(partition, this.partitions.values())
   }
 
+  get metadataMaxBytes(): number {
+    return this.committer.metadataMaxBytes
+  }
+
+  /** At the bound nothing more is handed out, until half of it is free. */
+  private get hasTooMuchUnsettled(): boolean {
+    const { inFlightBytes } = this.flow.limits
+    return this.toldUnsettled ? this.heldBytes > inFlightBytes / 2 : this.heldBytes >= inFlightBytes
+  }
+
+  /** What a reader of a partition's own stream gets. */
+  takeFrom(partition: AssignedPartition, max: number, fiber: Fiber<unknown, unknown>): CommittableBatch | undefined {
+    if (this.hasTooMuchUnsettled) {
+      this.tellUnsettled()
+      if (partition.state !== "ended") partition.readable.closeUnsafe()
+      return undefined
+    }
+    const batch = partition.take(max, true)
+    if (batch !== undefined) partition.takenBy = fiber
+    return batch
+  }
+
+  private tellUnsettled(): void {
+    if (this.toldUnsettled) return
+    this.toldUnsettled = true
+    this.publish(ConsumerEvent.Unsettled({ bytes: this.heldBytes }))
+  }
+
+  onHeld(bytes: number): void {
+    this.heldBytes += bytes
+    if (!this.toldUnsettled || this.hasTooMuchUnsettled) return
+    this.toldUnsettled = false
+    for (const partition of this.partitions.values()) if (partition.isReadable) partition.wake()
+    this.ready.openUnsafe()
+  }
+
   /** The next records of the merged stream: partitions with records take turns. */
-  take(max: number): CommittableBatch | undefined {
+  take(max: number, fiber: Fiber<unknown, unknown>): CommittableBatch | undefined {
+    if (this.hasTooMuchUnsettled) {
+      this.tellUnsettled()
+      return undefined
+    }
     for (let partition = this.line.shift(); partition !== undefined; partition = this.line.shift()) {
       partition.inLine = false
       const batch = partition.take(max, true)
+      if (batch !== undefined) partition.takenBy = fiber
       if (partition.isReadable) this.onReady(partition)
       if (batch !== undefined) return batch
     }
@@ -219,7 +269,7 @@ export class ConsumerState implements PartitionOwner {
   get drainingInFlight(): number {
     let records = 0
     for (const partition of this.partitions.values()) {
-      if (partition.state === "draining") records += partition.inFlight
+      if (partition.state === "draining" && partition.isWaitedFor) records += partition.inFlight
     }
     return records
   }

@@ -9,14 +9,17 @@ import type { ConsumerState } from "./consumerState.ts"
 /** The commit at the end may take this much longer than the deadline; heartbeats have kept the membership alive. */
 const commitGraceMs = 5_000
 
+/** `hopeless`: of these, partitions that are not waited for. */
 export const drain = Effect.fnUntraced(function*(
   state: ConsumerState,
-  partitions: ReadonlyArray<AssignedPartition>
+  partitions: ReadonlyArray<AssignedPartition>,
+  hopeless: ReadonlyArray<AssignedPartition> = []
 ) {
   const live = partitions.filter((partition) => partition.state !== "ended")
   if (live.length === 0) return
   const started = yield* Clock.currentTimeMillis
   for (const partition of live) partition.drain()
+  for (const partition of hopeless) partition.isWaitedFor = false
   const inFlight = state.drainingInFlight
   const names = live.map((partition) => partition.topicPartition)
   if (inFlight > 0 && state.readers > 0) {

@@ -11,22 +11,33 @@ import type { OffsetRange } from "./offsetRanges.ts"
 /** The broker's default `offset.metadata.max.bytes`. */
 export const maxBytes = 4096
 
+/** With less room than this nothing of use can be said. */
+const leastBytes = 16
+
+/** The limit to go by once a broker has refused metadata of so many bytes; 0: none at all. */
+export const lowerLimit = (refusedBytes: number): number => {
+  const half = Math.floor(refusedBytes / 2)
+  return half < leastBytes ? 0 : half
+}
+
 const prefix = "weft1"
 const checksumBytes = 4
-/** What base64 leaves of the limit once the prefix, the kind and the checksum are written. */
-const maxPayload = Math.floor((maxBytes - prefix.length - 1) / 4) * 3 - checksumBytes
+/** What base64 leaves of a limit once the prefix, the kind and the checksum are written. */
+const payloadBytes = (limit: number): number => Math.floor((limit - prefix.length - 1) / 4) * 3 - checksumBytes
 
 /**
- * The metadata for a commit at `watermark`. What does not fit is left out from the far end: it costs repeats after a
- * restart, never a loss. `complete` says whether all of it fitted.
+ * The metadata for a commit at `watermark`, of at most `limit` bytes. What does not fit is left out from the far end: it
+ * costs repeats after a restart, never a loss. `complete` says whether all of it fitted.
  */
 export const encode = (
   watermark: bigint,
-  ranges: ReadonlyArray<OffsetRange>
+  ranges: ReadonlyArray<OffsetRange>,
+  limit = maxBytes
 ): { readonly metadata: string; readonly complete: boolean } => {
   if (ranges.length === 0) return { metadata: "", complete: true }
-  const runs = encodeRuns(watermark, ranges)
-  const bits = encodeBits(watermark, ranges)
+  const most = payloadBytes(limit)
+  const runs = encodeRuns(watermark, ranges, most)
+  const bits = encodeBits(watermark, ranges, most)
   const best = bits !== undefined && (!runs.complete || bits.length < runs.bytes.length)
     ? { kind: "b", bytes: bits, complete: true }
     : { kind: "r", ...runs }
@@ -70,7 +81,8 @@ const unsealed = (kind: string, watermark: bigint, text: string): Uint8Array | u
 /** Alternating lengths, as varints: unsettled, settled, unsettled, settled ... from the watermark on. */
 const encodeRuns = (
   watermark: bigint,
-  ranges: ReadonlyArray<OffsetRange>
+  ranges: ReadonlyArray<OffsetRange>,
+  most: number
 ): { readonly bytes: ReadonlyArray<number>; readonly complete: boolean } => {
   const bytes: Array<number> = []
   let at = watermark
@@ -78,7 +90,7 @@ const encodeRuns = (
     const before = bytes.length
     writeVarint(bytes, range.start - at)
     writeVarint(bytes, range.end - range.start)
-    if (bytes.length > maxPayload) return { bytes: bytes.slice(0, before), complete: false }
+    if (bytes.length > most) return { bytes: bytes.slice(0, before), complete: false }
     at = range.end
   }
   return { bytes, complete: true }
@@ -101,9 +113,9 @@ const decodeRuns = (watermark: bigint, bytes: Uint8Array): ReadonlyArray<OffsetR
 }
 
 /** A bit for each offset from the watermark on, lowest bit first; `undefined` where it would be too long. */
-const encodeBits = (watermark: bigint, ranges: ReadonlyArray<OffsetRange>): Uint8Array | undefined => {
+const encodeBits = (watermark: bigint, ranges: ReadonlyArray<OffsetRange>, most: number): Uint8Array | undefined => {
   const length = ranges[ranges.length - 1]!.end - watermark
-  if (length > BigInt(maxPayload) * 8n) return undefined
+  if (length > BigInt(Math.max(0, most)) * 8n) return undefined
   const bytes = new Uint8Array(Math.ceil(Number(length) / 8))
   for (const range of ranges) {
     const end = Number(range.end - watermark)

@@ -1,7 +1,8 @@
 /**
  * Which records of a partition are settled, and how far the group's offset may move: up to the first record that is
  * not. Pure state. A span (a run of records that was handed out) costs one object; a record that is settled in order
- * costs an increment.
+ * costs an increment. What is settled beyond a gap is kept as offsets alone: a record that takes its time does not keep
+ * all that came after it in memory.
  */
 import type { FetchedBatch } from "../FetchedBatch.ts"
 import { append, type OffsetRange } from "./offsetRanges.ts"
@@ -11,6 +12,9 @@ export class Span {
   readonly batch: FetchedBatch
   readonly from: number
   readonly to: number
+  readonly start: bigint
+  /** Its share of its batch. */
+  readonly bytes: number
   /** Everything before this index is settled. */
   done: number
   /** Settled out of order: one byte for each record, made when it is first needed. */
@@ -20,6 +24,8 @@ export class Span {
     this.batch = batch
     this.from = from
     this.to = to
+    this.start = from < batch.count ? batch.offset(from) : batch.nextOffset
+    this.bytes = to === from ? 0 : Math.ceil(batch.byteLength * (to - from) / batch.count)
     this.done = from
   }
   /** The offset from which reading goes on after the last record of the span. */
@@ -31,12 +37,22 @@ export class Span {
   }
 }
 
+/** Spans next to each other that are settled. */
+interface SettledRun {
+  readonly _tag: "Settled"
+  start: bigint
+  end: bigint
+}
+
 export class OffsetTracker {
-  private spans: Array<Span> = []
+  /** In the order of their offsets; the first is never settled. */
+  private entries: Array<Span | SettledRun> = []
   private head = 0
   private below: bigint
   /** Records handed out and not settled. */
   outstanding = 0
+  /** What the spans that are not settled keep in memory: their share of their batches. */
+  heldBytes = 0
 
   /** `position`: the offset of the first record that will be handed out; everything below counts as settled. */
   constructor(position: bigint) {
@@ -46,9 +62,10 @@ export class OffsetTracker {
   /** Spans must come in the order of their offsets. */
   add(batch: FetchedBatch, from: number, to: number): Span {
     const span = new Span(batch, from, to)
-    this.spans.push(span)
+    this.entries.push(span)
     this.outstanding += to - from
-    this.advance()
+    this.heldBytes += span.bytes
+    if (from === to) this.complete(span)
     return span
   }
 
@@ -72,7 +89,7 @@ export class OffsetTracker {
         span.beyondCount--
       }
     }
-    if (span.done === span.to) this.advance()
+    if (span.done === span.to) this.complete(span)
     return 1
   }
 
@@ -84,51 +101,91 @@ export class OffsetTracker {
     span.beyond = undefined
     span.beyondCount = 0
     this.outstanding -= unsettled
-    this.advance()
+    this.complete(span)
     return unsettled
   }
 
   /** The offset to commit: the first that is not settled. */
   get watermark(): bigint {
-    const first = this.spans[this.head]
+    const first = this.first
     return first === undefined || first.done === first.from ? this.below : first.batch.offset(first.done)
   }
 
   /** The oldest record that is not settled. */
   get oldest(): { readonly batch: FetchedBatch; readonly index: number } | undefined {
-    const first = this.spans[this.head]
+    const first = this.first
     return first === undefined ? undefined : { batch: first.batch, index: first.done }
   }
 
   /** What is settled beyond the watermark, in order. */
   settledBeyond(): ReadonlyArray<OffsetRange> {
     const ranges: Array<OffsetRange> = []
-    for (let i = this.head; i < this.spans.length; i++) {
-      const span = this.spans[i]!
-      // The head's settled prefix is below the watermark already.
-      if (i > this.head && span.done > span.from) {
-        append(ranges, span.batch.offset(span.from), offsetAfter(span, span.done))
+    for (let i = this.head; i < this.entries.length; i++) {
+      const entry = this.entries[i]!
+      if (!(entry instanceof Span)) {
+        if (entry.start < entry.end) append(ranges, entry.start, entry.end)
+        continue
       }
-      if (span.beyondCount === 0) continue
-      for (let index = span.done; index < span.to; index++) {
-        if (span.beyond![index - span.from] === 1) {
-          append(ranges, span.batch.offset(index), offsetAfter(span, index + 1))
+      // The head's settled prefix is below the watermark already.
+      if (i > this.head && entry.done > entry.from) append(ranges, entry.start, offsetAfter(entry, entry.done))
+      if (entry.beyondCount === 0) continue
+      for (let index = entry.done; index < entry.to; index++) {
+        if (entry.beyond![index - entry.from] === 1) {
+          append(ranges, entry.batch.offset(index), offsetAfter(entry, index + 1))
         }
       }
     }
     return ranges
   }
 
+  private get first(): Span | undefined {
+    return this.entries[this.head] as Span | undefined
+  }
+
+  private complete(span: Span): void {
+    this.heldBytes -= span.bytes
+    if (this.entries[this.head] === span) this.advance()
+    else this.condense(span)
+  }
+
+  /** The span's records are forgotten: it becomes a run of offsets, one with its settled neighbours. */
+  private condense(span: Span): void {
+    const at = this.indexOf(span)
+    const before = at - 1 > this.head ? this.entries[at - 1] : undefined
+    const after = this.entries[at + 1]
+    const [end, taken] = after === undefined || after instanceof Span ? [span.nextOffset, 1] : [after.end, 2]
+    if (before !== undefined && !(before instanceof Span)) {
+      before.end = end
+      this.entries.splice(at, taken)
+    } else this.entries.splice(at, taken, { _tag: "Settled", start: span.start, end })
+  }
+
+  private indexOf(span: Span): number {
+    let low = this.head
+    let high = this.entries.length - 1
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.entries[middle]!.start < span.start) low = middle + 1
+      else high = middle
+    }
+    // A span without records starts where the next one does.
+    while (this.entries[low] !== span) low++
+    return low
+  }
+
   private advance(): void {
-    let span = this.spans[this.head]
-    while (span !== undefined && span.done === span.to) {
-      this.below = span.nextOffset
-      this.spans[this.head++] = undefined as never
-      span = this.spans[this.head]
+    let entry = this.entries[this.head]
+    while (entry !== undefined) {
+      if (entry instanceof Span) {
+        if (entry.done < entry.to) break
+        this.below = entry.nextOffset
+      } else this.below = entry.end
+      this.entries[this.head++] = undefined as never
+      entry = this.entries[this.head]
     }
     // Amortised: the dead front is cut off once it is the larger half.
-    if (this.head > 32 && this.head * 2 > this.spans.length) {
-      this.spans = this.spans.slice(this.head)
+    if (this.head > 32 && this.head * 2 > this.entries.length) {
+      this.entries = this.entries.slice(this.head)
       this.head = 0
     }
   }

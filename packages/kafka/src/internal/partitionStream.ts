@@ -34,6 +34,8 @@ export interface PartitionHandle {
   readonly release: (batch: CommittableBatch, records: number) => void
   /** Waits while the partition drains; `false` where the batch's assignment has ended: drop what was not begun. */
   readonly gate: (batch: CommittableBatch) => Effect.Effect<boolean>
+  /** Waits until the partition is given up or lost. */
+  readonly ended: Effect.Effect<void>
 }
 
 const opened = <A>(state: ConsumerState, stream: Stream.Stream<A, KafkaError>): Stream.Stream<A, KafkaError> =>
@@ -58,8 +60,8 @@ type BatchPull = Pull.Pull<Arr.NonEmptyReadonlyArray<CommittableBatch>, KafkaErr
 
 /** All partitions in one stream; they take turns. */
 export const merged = (state: ConsumerState): Stream.Stream<CommittableBatch, KafkaError> => {
-  const pull: BatchPull = Effect.suspend(() => {
-    const batch = state.take(state.settings.maxPollRecords)
+  const pull: BatchPull = Effect.withFiber((fiber) => {
+    const batch = state.take(state.settings.maxPollRecords, fiber)
     if (batch !== undefined) return Effect.succeed(Arr.of(batch))
     if (state.lifecycle._tag === "Closed") return ended(state)
     state.ready.closeUnsafe()
@@ -72,8 +74,8 @@ const ofPartition = (
   state: ConsumerState,
   partition: AssignedPartition
 ): Stream.Stream<CommittableBatch, KafkaError> => {
-  const pull: BatchPull = Effect.suspend(() => {
-    const batch = partition.take(state.settings.maxPollRecords, true)
+  const pull: BatchPull = Effect.withFiber((fiber) => {
+    const batch = state.takeFrom(partition, state.settings.maxPollRecords, fiber)
     if (batch !== undefined) return Effect.succeed(Arr.of(batch))
     return partition.state === "ended" ? ended(state) : Effect.andThen(partition.readable.await, pull)
   })
@@ -100,7 +102,8 @@ const handle = (state: ConsumerState, partition: AssignedPartition): PartitionHa
     partition.inFlight = Math.max(0, partition.inFlight - records)
     if (partition.state === "draining") state.checkIdle()
   },
-  gate: (batch) => Effect.map(partition.gate.await, () => batch.isLive)
+  gate: (batch) => Effect.map(partition.gate.await, () => batch.isLive),
+  ended: partition.ended.await
 })
 
 /** Each partition once, when it is assigned (or is assigned already when the stream begins). */

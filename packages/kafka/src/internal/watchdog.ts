@@ -1,11 +1,16 @@
 /** Looks from time to time: for partitions that make no progress, and for a client library that shows no sign of life. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { Fiber } from "effect/Fiber"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
 import { type KafkaError, StalledError, TransportError } from "../KafkaError.ts"
 import type { AssignedPartition } from "./assignedPartition.ts"
 import type { ConsumerState } from "./consumerState.ts"
+import { traceOf } from "./fiberTrace.ts"
 import { observe, type Progress } from "./stall.ts"
+
+/** What is seen late by up to one look, and waited out by up to another: within a second of the limit in all. */
+const longestTickMs = 450
 
 /** Fails where the policy is to leave the group, or where the library is silent. */
 export const watch = (
@@ -18,30 +23,37 @@ export const watch = (
     const look = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const { maxPollIntervalMs, sessionTimeoutMs, stallPolicy } = state.settings
+      let stalled: StalledError | undefined
       for (const partition of state.partitions.values()) {
         const { progress, stalledForMs } = observe(
           seen.get(partition),
           {
+            watermark: partition.tracker.watermark,
             settled: partition.recordsSettled,
             epoch: partition.epoch,
-            pending: isPending(partition)
+            pending: isPending(partition),
+            attended: () => workerOn(state, partition) !== undefined
           },
           now,
           maxPollIntervalMs
         )
         seen.set(partition, progress)
+        partition.stalled = progress.reported
         const stuck = partition.oldest
         if (stalledForMs === undefined || stuck === undefined) continue
         const { topic, partition: number } = partition.topicPartition
         const where = { topic, partition: number, offset: stuck.batch.offset(stuck.index), ageMs: stalledForMs }
-        state.publish(ConsumerEvent.Stalled({ ...where, inFlight: partition.inFlight }))
-        if (stallPolicy === "leave") return yield* new StalledError(where)
+        const worker = workerOn(state, partition)
+        const fiber = worker === undefined ? undefined : traceOf(worker)
+        state.publish(ConsumerEvent.Stalled({ ...where, inFlight: partition.inFlight, fiber }))
+        if (stallPolicy === "leave") stalled ??= new StalledError(where)
         if (stallPolicy === "halt") {
           partition.halted = true
           state.transport?.pause([partition.topicPartition])
           state.flow.onSetAside(partition)
         }
       }
+      if (stalled !== undefined) return yield* stalled
       state.flow.takeTurns()
       const silence = now - lastSign()
       if (silence > sessionTimeoutMs + maxPollIntervalMs) {
@@ -54,10 +66,20 @@ export const watch = (
       }
     })
     const tick = Effect.suspend(() =>
-      Effect.sleep(Math.max(50, Math.min(1_000, state.settings.maxPollIntervalMs / 10)))
+      Effect.sleep(Math.max(50, Math.min(longestTickMs, state.settings.maxPollIntervalMs / 10)))
     )
     return Effect.forever(Effect.andThen(tick, look))
   })
+
+/** Who works on the record at the watermark, as far as anyone knows. */
+const workerOn = (state: ConsumerState, partition: AssignedPartition): Fiber<unknown, unknown> | undefined => {
+  const oldest = partition.tracker.oldest
+  if (oldest === undefined || partition.inFlight === 0) return undefined
+  const { partition: number, topic } = partition.topicPartition
+  return state.workerOf === undefined
+    ? partition.takenBy
+    : state.workerOf({ topic, partition: number, offset: oldest.batch.offset(oldest.index) })
+}
 
 const isPending = (partition: AssignedPartition): boolean =>
   partition.inFlight > 0 || (!partition.queue.isEmpty && !partition.isSetAside)

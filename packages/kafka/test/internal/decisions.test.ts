@@ -4,7 +4,7 @@ import { emptiestFirst } from "../../src/FetchStrategy.ts"
 import { plan } from "../../src/internal/assignmentPlan.ts"
 import { delay, promptIntervalMs } from "../../src/internal/commitSchedule.ts"
 import { murmur2, ofKey } from "../../src/internal/partitioner.ts"
-import { observe, type Progress } from "../../src/internal/stall.ts"
+import { type Observation, observe, type Progress } from "../../src/internal/stall.ts"
 import * as Subscription from "../../src/Subscription.ts"
 import { make } from "../../src/TopicPartition.ts"
 
@@ -37,25 +37,41 @@ describe("commitSchedule", () => {
 })
 
 describe("stall", () => {
-  const step = (before: Progress | undefined, settled: number, now: number, pending = true, epoch = 1) =>
-    observe(before, { settled, epoch, pending }, now, 1000)
+  const step = (
+    before: Progress | undefined,
+    watermark: bigint,
+    now: number,
+    more: Partial<Observation> = {}
+  ) => observe(before, { watermark, settled: 0, epoch: 1, pending: true, attended: () => true, ...more }, now, 1000)
   it("reports once when nothing was settled for the limit, and again after it moved", () => {
-    let { progress, stalledForMs } = step(undefined, 5, 0)
+    let { progress, stalledForMs } = step(undefined, 5n, 0)
     assert.isUndefined(stalledForMs)
-    ;({ progress, stalledForMs } = step(progress, 5, 999))
+    ;({ progress, stalledForMs } = step(progress, 5n, 999))
     assert.isUndefined(stalledForMs)
-    ;({ progress, stalledForMs } = step(progress, 5, 1000))
+    ;({ progress, stalledForMs } = step(progress, 5n, 1000))
     assert.strictEqual(stalledForMs, 1000)
-    ;({ progress, stalledForMs } = step(progress, 5, 3000))
+    ;({ progress, stalledForMs } = step(progress, 5n, 3000))
     assert.isUndefined(stalledForMs)
-    ;({ progress, stalledForMs } = step(progress, 6, 3500))
-    ;({ progress, stalledForMs } = step(progress, 6, 4500))
+    ;({ progress, stalledForMs } = step(progress, 6n, 3500))
+    ;({ progress, stalledForMs } = step(progress, 6n, 4500))
     assert.strictEqual(stalledForMs, 1000)
   })
   it("an idle partition, and one that a seek moved, never stalls", () => {
-    const { progress } = step(undefined, 5, 0)
-    assert.isUndefined(step(progress, 5, 5000, false).stalledForMs)
-    assert.isUndefined(step(progress, 5, 5000, true, 2).stalledForMs)
+    const { progress } = step(undefined, 5n, 0)
+    assert.isUndefined(step(progress, 5n, 5000, { pending: false }).stalledForMs)
+    assert.isUndefined(step(progress, 5n, 5000, { epoch: 2 }).stalledForMs)
+  })
+  it("a record that someone works on stalls its partition though others go on; one that waits for its next attempt does not", () => {
+    for (const isAttended of [true, false]) {
+      let { progress } = step(undefined, 5n, 0)
+      let stalls = 0
+      for (let now = 100; now <= 5_000; now += 100) {
+        const seen = step(progress, 5n, now, { settled: now, attended: () => isAttended })
+        progress = seen.progress
+        if (seen.stalledForMs !== undefined) stalls++
+      }
+      assert.strictEqual(stalls, isAttended ? 1 : 0)
+    }
   })
 })
 

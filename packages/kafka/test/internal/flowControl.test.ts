@@ -24,14 +24,21 @@ const simulate = (options: {
       onChange: () => {}
     },
     emptiestFirst,
-    { partitionRecords: options.partitionRecords, partitionBytes: Infinity, totalBytes: options.totalBytes },
+    {
+      partitionRecords: options.partitionRecords,
+      partitionBytes: Infinity,
+      totalBytes: options.totalBytes,
+      inFlightBytes: Infinity
+    },
     options.fetchRecords * (recordBytes + 160)
   )
   const owner: PartitionOwner = {
     onReady: () => {},
     onTaken: (partition) => flow.onTaken(partition),
     onSettled: () => {},
-    onFenced: () => {}
+    onFenced: () => {},
+    onHeld: () => {},
+    metadataMaxBytes: 4_096
   }
   const all = options.backlogs.map((backlog, number) => {
     const partition = new AssignedPartition(topicPartition("t", number), number, owner)

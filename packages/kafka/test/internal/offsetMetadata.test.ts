@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { decode, encode, maxBytes } from "../../src/internal/offsetMetadata.ts"
+import { decode, encode, lowerLimit, maxBytes } from "../../src/internal/offsetMetadata.ts"
 import type { OffsetRange } from "../../src/internal/offsetRanges.ts"
 
 const rangesOver = (watermark: bigint, steps: ReadonlyArray<readonly [number, number]>): ReadonlyArray<OffsetRange> => {
@@ -29,6 +29,19 @@ describe("offsetMetadata", () => {
         assert.strictEqual(complete, decoded.length === ranges.length)
       }
     ))
+  })
+
+  it("keeps within whatever the broker takes, down to nothing", () => {
+    const ranges = rangesOver(0n, Array.from({ length: 3_000 }, (_, i) => [1 + i % 3, 1 + i % 5] as const))
+    for (const limit of [4_096, 1_000, 512, 64, 20, 16, 15, 1, 0]) {
+      const { complete, metadata } = encode(0n, ranges, limit)
+      assert.isAtMost(metadata.length, limit)
+      assert.strictEqual(complete, limit === 4_096)
+      const told = decode(0n, metadata)
+      assert.deepStrictEqual(told, ranges.slice(0, told.length))
+      if (limit >= 64) assert.isNotEmpty(told)
+    }
+    assert.deepStrictEqual([4_096, 64, 32, 31, 1].map(lowerLimit), [2_048, 32, 16, 0, 0])
   })
 
   it("chooses the shorter form", () => {

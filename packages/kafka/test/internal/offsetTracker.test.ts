@@ -26,6 +26,11 @@ const plans = fc.tuple(
   return { batches, order: records }
 })
 
+const entriesOf = (tracker: OffsetTracker): number => {
+  const { entries, head } = tracker as unknown as { readonly entries: ReadonlyArray<unknown>; readonly head: number }
+  return entries.length - head
+}
+
 describe("offsetTracker", () => {
   it("never moves past a record that is not settled, whatever the order", () => {
     fc.assert(fc.property(plans, ({ batches, order }) => {
@@ -92,6 +97,23 @@ describe("offsetTracker", () => {
     assert.strictEqual(tracker.watermark, 0n)
     tracker.settleAll(span)
     assert.strictEqual(tracker.watermark, 7n)
+  })
+
+  it("keeps no records of what is settled beyond a gap, and one run of offsets for what lies together", () => {
+    const tracker = new OffsetTracker(0n)
+    const stuck = tracker.add(batchAt([0n]), 0, 1)
+    const held = tracker.heldBytes
+    for (let offset = 1n; offset < 10_000n; offset += 2n) {
+      const batch = batchAt([offset, offset + 1n])
+      const [first, second] = [tracker.add(batch, 0, 1), tracker.add(batch, 1, 2)]
+      tracker.settleAll(second)
+      tracker.settleAll(first)
+    }
+    assert.strictEqual(tracker.heldBytes, held)
+    assert.deepStrictEqual(tracker.settledBeyond(), [{ start: 1n, end: 10_001n }])
+    assert.isAtMost(entriesOf(tracker), 2)
+    tracker.settleAll(stuck)
+    assert.deepStrictEqual([tracker.watermark, tracker.heldBytes, entriesOf(tracker)], [10_001n, 0, 0])
   })
 
   it("forgets what is settled, however long it runs", () => {

@@ -75,6 +75,7 @@ export const fates: Readonly<Record<keyof ConsumerSettings, Fate>> = {
   queueMaxRecords: "above",
   queueMaxBytes: "above",
   bufferMaxBytes: "above",
+  inFlightMaxBytes: "above",
   stallPolicy: "above"
 }
 

@@ -81,7 +81,7 @@ export const runBatch = (
   recovery: Recovery
 ) =>
 (lane: WorkLane): Effect.Effect<undefined, never, unknown> =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
     const item = lane.items.first as BatchItem
     const work = lane.group.owner
     if (!item.begin()) {
@@ -115,7 +115,7 @@ export const runBatch = (
     const end = () => hub.told(work.stats, length, hub.clock.currentTimeMillisUnsafe() - now)
     const { partition, topic } = work.handle.topicPartition
     const given = records
-    hub.running.add(item)
+    hub.running.set(item, fiber)
     return Effect.matchCauseEffect(
       spans.ofRun(topic, partition, (span) => {
         if (span !== undefined) { for (const record of given) span.add(record.record) }

@@ -16,6 +16,8 @@ export const feed = (hub: Hub, handle: PartitionHandle): Effect.Effect<void> =>
       Effect.sync(() => open(hub, handle, (effect) => void run(effect))),
       (work) => Effect.sync(() => close(hub, work))
     )
+    // Who waits for room in a partition that is gone would wait for ever.
+    yield* Effect.forkScoped(Effect.map(handle.ended, () => work.room.signal()))
     while (yield* handle.readable) {
       work.follow(hub.order)
       const room = hub.lanes.room(work.group)

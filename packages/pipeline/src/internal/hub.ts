@@ -4,10 +4,12 @@
  */
 import type { ConsumerConfig } from "@weft/config/ConsumerConfig"
 import type * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import type { PartitionOffset } from "@weft/kafka/TopicPartition"
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type { Fiber } from "effect/Fiber"
 import type * as Random from "effect/Random"
 import type { SchedulerDispatcher } from "effect/Scheduler"
 import { HaltedError, type PipelineError } from "../PipelineError.ts"
@@ -22,9 +24,10 @@ import { type BatchItem, countByBatch, type Entry, type WorkItem } from "./workI
 
 export type WorkLane = Lane<WorkItem, PartitionWork>
 
-/** Something at work, and when its first attempt began. */
+/** Something at work, when its first attempt began, and what it is about. */
 export interface Running {
   readonly startedAt: number | undefined
+  readonly current: () => ReadonlyArray<Entry>
 }
 
 /** What a configuration says of the processing, beside what it says of the consumer. */
@@ -56,7 +59,7 @@ export class Hub {
   startWorker: () => void = () => undefined
   readonly idle: Array<Wake> = []
   /** What workers are busy with. */
-  readonly running = new Set<Running>()
+  readonly running = new Map<Running, Fiber<unknown, unknown>>()
   workers = 0
   settings: ConsumerSettings.ConsumerSettings
   private work: WorkSettings
@@ -164,9 +167,21 @@ export class Hub {
     const look = (startedAt: number | undefined) => {
       if (startedAt !== undefined && (oldest === undefined || startedAt < oldest)) oldest = startedAt
     }
-    for (const run of this.running) look(run.startedAt)
+    for (const run of this.running.keys()) look(run.startedAt)
     for (const { group } of this.partitions) for (const lane of group.parked) look(lane.items.first?.startedAt)
     return oldest
+  }
+
+  /** Who works on a record now. */
+  readonly workerOf = (record: PartitionOffset): Fiber<unknown, unknown> | undefined => {
+    for (const [run, fiber] of this.running) {
+      const works = run.current().some(({ batch, index }) =>
+        batch.topic === record.topic && batch.partition === record.partition &&
+        batch.fetched.offset(batch.from + index) === record.offset
+      )
+      if (works) return fiber
+    }
+    return undefined
   }
 
   /** The next lane for a worker; none for one that is too many. */

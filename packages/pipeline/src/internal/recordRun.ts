@@ -11,7 +11,7 @@ import type { Hub, WorkLane } from "./hub.ts"
 import type { Recovery } from "./recovery.ts"
 import type { RunSpan, Spans } from "./spans.ts"
 import type { TopicStats } from "./topicStats.ts"
-import type { RecordItem } from "./workItem.ts"
+import type { Entry, RecordItem } from "./workItem.ts"
 
 /** A worker's next records, all of one topic. */
 class RecordRun {
@@ -48,6 +48,9 @@ class RecordRun {
   get startedAt(): number | undefined {
     return this.item?.startedAt
   }
+
+  /** The record at work. */
+  readonly current = (): ReadonlyArray<Entry> => this.item?.current() ?? []
 
   readonly advance = (): boolean => {
     while (true) {
@@ -153,9 +156,9 @@ export const runRecords = (
   recovery: Recovery
 ) =>
 (lane: WorkLane): Effect.Effect<WorkLane | undefined, never, unknown> =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
     const run = new RecordRun(hub, spans, lane)
-    hub.running.add(run)
+    hub.running.set(run, fiber)
     const loop = Effect.whileLoop({ while: run.advance, body: run.attempt, step: run.settle })
     return Effect.matchCauseEffect(
       spans.ofRun(lane.group.owner.stats.topic, undefined, (span) => {

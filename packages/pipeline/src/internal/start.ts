@@ -111,7 +111,10 @@ export const start = Effect.fnUntraced(function*<R>(
     const consumer = yield* Consumer.make({
       subscription,
       settings: hub.settings,
+      workerOf: hub.workerOf,
+      // Not by the stream of events, which a slow reader misses some of.
       onEvent: (event) => {
+        health = Health.observe(health, event)
         memberStats.observe(event)
         if (event._tag === "Committed") exposed.committed(event.durationMs)
       },
@@ -129,14 +132,6 @@ export const start = Effect.fnUntraced(function*<R>(
       pace: pace.wait
     })
 
-    yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) =>
-      Effect.sync(() => {
-        health = Health.observe(health, event)
-        // Who waits for room in a partition that is gone is told by this.
-        if (event._tag === "Revoked" || event._tag === "Lost") {
-          for (const work of hub.partitions) work.room.signal()
-        }
-      })))
     yield* Effect.forkScoped(Effect.catch(
       Stream.runForEach(consumer.partitions, (handle) =>
         Effect.sync(() => {

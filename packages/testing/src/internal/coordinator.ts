@@ -31,6 +31,7 @@ interface Entry {
 export interface CoordinatorOptions {
   readonly brokers: number
   readonly limits: Model.Limits
+  readonly metadataMaxBytes: number
   /** How many commits of each group are remembered. */
   readonly commitHistory: number
 }
@@ -143,7 +144,7 @@ export const make = (options: CoordinatorOptions, timers: Timers): Coordinator =
       if (code !== undefined) return offsets.map(() => code)
       return offsets.map((offset) => {
         if (!exists(offset.topic, offset.partition)) return "UNKNOWN_TOPIC_OR_PARTITION"
-        if (Buffer.byteLength(offset.metadata) > Model.maxMetadataBytes) return "OFFSET_METADATA_TOO_LARGE"
+        if (Buffer.byteLength(offset.metadata) > options.metadataMaxBytes) return "OFFSET_METADATA_TOO_LARGE"
         const { metadata, offset: at, partition, topic } = offset
         const stored = { topic, partition, offset: at, metadata }
         entry.offsets.set(TopicPartition.keyOf(topic, partition), stored)

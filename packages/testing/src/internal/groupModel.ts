@@ -584,6 +584,3 @@ export const commit = (
     code: group.state === "CompletingRebalance" ? "REBALANCE_IN_PROGRESS" : undefined
   }
 }
-
-/** `offset.metadata.max.bytes` */
-export const maxMetadataBytes = 4096

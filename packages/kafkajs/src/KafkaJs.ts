@@ -6,6 +6,9 @@
  */
 import { InvalidSettingError, type KafkaError } from "@weft/kafka/KafkaError"
 import { Transport } from "@weft/kafka/Transport"
+import * as GroupConsumer from "@weft/protocol/GroupConsumer"
+import * as LaneProducer from "@weft/protocol/LaneProducer"
+import { consumerPlan, producerPlan } from "@weft/protocol/Plan"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,13 +18,10 @@ import type * as Scope from "effect/Scope"
 import type { KafkaConfig, SASLOptions } from "kafkajs"
 import type { ConnectionOptions as TlsOptions } from "node:tls"
 import { makeAdmin } from "./internal/admin.ts"
-import type { DecoderPlan } from "./internal/answers.ts"
-import type { ConnectionOptions } from "./internal/clusterClient.ts"
+import { type DecoderPlan, makeFetch } from "./internal/answers.ts"
+import { type ConnectionOptions, makeCluster } from "./internal/cluster.ts"
 import { transportName } from "./internal/errorMap.ts"
-import { makeConsumer } from "./internal/lifecycle.ts"
 import { makeLogCreator } from "./internal/logCreator.ts"
-import { makeProducer } from "./internal/producer.ts"
-import { consumerPlan, producerPlan } from "./internal/settingsMap.ts"
 
 /**
  * How to prove who one is. A `token` is asked for at each authentication.
@@ -127,12 +127,28 @@ const make = Effect.fnUntraced(function*(
     consumer: ({ handler, settings, subscription }) =>
       Effect.flatMap(
         Effect.fromResult(consumerPlan(settings, options)),
-        (plan) => connected((connection) => makeConsumer({ connection, plan, decoder, subscription, handler }))
+        (plan) =>
+          connected((connection) =>
+            Effect.flatMap(makeCluster(connection, plan.client), (cluster) =>
+              GroupConsumer.make({
+                cluster,
+                fetch: makeFetch(decoder, plan.fetch.isolationLevel),
+                plan,
+                subscription,
+                handler
+              }))
+          )
       ),
     producer: (settings) =>
       Effect.flatMap(
         Effect.fromResult(producerPlan(settings, options)),
-        (client) => connected((connection) => makeProducer({ connection, client, settings }))
+        (client) =>
+          connected((connection) =>
+            Effect.flatMap(
+              makeCluster(connection, client),
+              (cluster) => LaneProducer.make({ cluster, client, settings })
+            )
+          )
       ),
     admin: connected(makeAdmin)
   }

@@ -1,9 +1,6 @@
 /** IncrementalAlterConfigs: kafkajs has only the older request, which resets every config that it does not name. */
-import type { WireRequest } from "./inside.ts"
-import { Writer } from "./wire.ts"
-
-/** Kafka's numbers for what a config belongs to. */
-export const resourceTypes = { topic: 2, broker: 4 } as const
+import type { WireRequest } from "@weft/protocol/Client"
+import { Writer } from "@weft/protocol/Wire"
 
 /** The operation that sets a value. */
 const set = 0

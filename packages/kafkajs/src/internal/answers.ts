@@ -4,14 +4,15 @@
  * of the request, and for whoever asks for it.
  */
 import type { FetchedBatch } from "@weft/kafka/FetchedBatch"
-import type { Decoder, Decoding } from "@weft/kafka/RecordBatch"
-import * as RecordBatchDecoder from "@weft/kafka/RecordBatchDecoder"
+import type { Decoding } from "@weft/kafka/RecordBatch"
+import * as FetchAnswer from "@weft/protocol/FetchAnswer"
+import type { Answer, AnsweredPartition, Fetch } from "@weft/protocol/FetchAnswer"
+import type { Failure } from "@weft/protocol/Failure"
+import { fetchKey, type FetchOptions, fetchVersion, type RawPartition } from "@weft/protocol/FetchRequest"
 import * as Effect from "effect/Effect"
-import { attempt } from "./clusterClient.ts"
-import { crc32c, decompressors } from "./codecs.ts"
-import type { Failure } from "./errorMap.ts"
-import { fetchKey, type FetchOptions, fetchRequest, fetchVersion, type RawPartition } from "./fetchRequest.ts"
-import { type Broker, canSend, decodeMessageSet, type FetchedPartition, send } from "./inside.ts"
+import type { KafkaJsBroker } from "./broker.ts"
+import { classify } from "./errorMap.ts"
+import { canSend, decodeMessageSet, type FetchedPartition } from "./inside.ts"
 import { fromFetch } from "./messagesBatch.ts"
 
 export type DecoderName = "weft" | "kafkajs"
@@ -21,28 +22,12 @@ export interface DecoderPlan {
   readonly checkCrcs: boolean
 }
 
-/** What came for one partition. */
-export interface AnsweredPartition {
-  readonly topic: string
-  readonly partition: number
-  readonly errorCode: number
-  /** The records from this position on. */
-  readonly open: (position: bigint) => Decoding
-}
-
-export interface Answer {
-  readonly errorCode: number
-  readonly partitions: ReadonlyArray<AnsweredPartition>
-}
-
-export type Fetch = (broker: Broker, options: FetchOptions) => Effect.Effect<Answer, Failure>
-
-export const makeFetch = (plan: DecoderPlan, isolationLevel: 0 | 1): Fetch => {
-  const decoder = RecordBatchDecoder.make({
-    isolationLevel: isolationLevel === 1 ? "read_committed" : "read_uncommitted",
-    decompressors,
+export const makeFetch = (plan: DecoderPlan, isolationLevel: 0 | 1): Fetch<KafkaJsBroker> => {
+  const fetchRaw: Fetch<KafkaJsBroker> = FetchAnswer.make({
+    isolationLevel,
     checkCrcs: plan.checkCrcs,
-    crc32c: plan.checkCrcs ? crc32c() : undefined
+    classify,
+    decodeMessageSet: fromMessageSet
   })
   let usesOwn = plan.name === "weft"
   const giveUp = (why: string): Effect.Effect<void> => {
@@ -51,14 +36,14 @@ export const makeFetch = (plan: DecoderPlan, isolationLevel: 0 | 1): Fetch => {
   }
   return (broker, options) => {
     if (!usesOwn) return fetchDecoded(broker, options)
-    if (!canSend(broker, fetchKey, fetchVersion)) {
+    if (!canSend(broker.raw, fetchKey, fetchVersion)) {
       return Effect.andThen(
         giveUp(`the broker does not know version ${fetchVersion} of the request, or kafkajs is not as expected`),
         fetchDecoded(broker, options)
       )
     }
     return Effect.catchIf(
-      fetchRaw(decoder, broker, options),
+      fetchRaw(broker, options),
       // Neither the broker nor the connection said so: it is about the bytes, or about what is between them and us.
       (failure) => failure._tag === "Other",
       (failure) => Effect.andThen(giveUp(String(failure.cause)), fetchDecoded(broker, options))
@@ -66,48 +51,8 @@ export const makeFetch = (plan: DecoderPlan, isolationLevel: 0 | 1): Fetch => {
   }
 }
 
-const fetchRaw = Effect.fnUntraced(function*(
-  decoder: Decoder,
-  broker: Broker,
-  options: FetchOptions
-): Effect.fn.Return<Answer, Failure> {
-  const answer = yield* attempt(() => send(broker, fetchRequest(options)))
-  const { errorCode, partitions } = answer!
-  const total = partitions.reduce((bytes, { records }) => bytes + records.length, 0)
-  const answered: Array<AnsweredPartition> = []
-  for (const one of partitions) {
-    answered.push(isMessageSet(one) ? yield* fromMessageSet(one, options) : fromBytes(decoder, one, options, total))
-  }
-  return { errorCode, partitions: answered }
-})
-
-/** A partition with less of the answer than this keeps none of it alive. */
-const largestShare = 0.5
-
-const fromBytes = (
-  decoder: Decoder,
-  { errorCode, partition, topic, ...raw }: RawPartition,
-  { isolationLevel }: FetchOptions,
-  total: number
-): AnsweredPartition => ({
-  topic,
-  partition,
-  errorCode,
-  open: (position) =>
-    decoder.open({
-      topic,
-      partition,
-      fetchOffset: position,
-      highWatermark: isolationLevel === 1 ? raw.lastStableOffset : raw.highWatermark,
-      abortedTransactions: raw.abortedTransactions,
-      records: raw.records,
-      copy: raw.records.length < largestShare * total
-    })
-})
-
-const magicAt = 16
-
-const isMessageSet = ({ records }: RawPartition): boolean => records.length > magicAt && records.readInt8(magicAt) < 2
+const attempt = <A>(request: () => Promise<A>): Effect.Effect<A, Failure> =>
+  Effect.tryPromise({ try: request, catch: classify })
 
 const fromMessageSet = (raw: RawPartition, options: FetchOptions): Effect.Effect<AnsweredPartition, Failure> =>
   Effect.map(attempt(() => decodeMessageSet(raw.records)), (messages) =>
@@ -119,10 +64,10 @@ const fromMessageSet = (raw: RawPartition, options: FetchOptions): Effect.Effect
       messages
     }, options))
 
-const fetchDecoded = (broker: Broker, options: FetchOptions): Effect.Effect<Answer, Failure> =>
+const fetchDecoded = (broker: KafkaJsBroker, options: FetchOptions): Effect.Effect<Answer, Failure> =>
   Effect.map(
     attempt(() =>
-      broker.fetch({
+      broker.raw.fetch({
         isolationLevel: options.isolationLevel,
         maxWaitTime: options.maxWaitMs,
         minBytes: options.minBytes,

@@ -3,10 +3,18 @@
  * is what this transport is built on; its consumer and producer are not, for what they do to offsets, retries and
  * rebalances. kafkajs has had no release since 2.2.4, and any other version is refused.
  */
+import type {
+  ClusterMetadata,
+  GroupMember,
+  Node,
+  PartitionResult,
+  TopicResults,
+  WireRequest
+} from "@weft/protocol/Client"
+import { Reader } from "@weft/protocol/Wire"
 import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
 import type { Socket } from "node:net"
-import { Reader, type Writer } from "./wire.ts"
 
 /** The only version whose inside is known. */
 export const kafkajsVersion = "2.2.4"
@@ -14,38 +22,6 @@ export const kafkajsVersion = "2.2.4"
 export const installedVersion = (): string => {
   const { version } = createRequire(import.meta.url)("kafkajs/package.json") as { readonly version: string }
   return version
-}
-
-export interface PartitionMetadata {
-  readonly partitionErrorCode: number
-  readonly partitionId: number
-  readonly leader: number
-  readonly replicas: ReadonlyArray<number>
-  readonly isr: ReadonlyArray<number>
-}
-
-export interface TopicMetadata {
-  readonly topicErrorCode: number
-  readonly topic: string
-  readonly isInternal: boolean
-  readonly partitionMetadata: ReadonlyArray<PartitionMetadata>
-}
-
-export interface ClusterMetadata {
-  readonly brokers: ReadonlyArray<{ readonly nodeId: number; readonly host: string; readonly port: number }>
-  readonly clusterId: string
-  readonly controllerId: number
-  readonly topicMetadata: ReadonlyArray<TopicMetadata>
-}
-
-interface PartitionResult {
-  readonly partition: number
-  readonly errorCode: number
-}
-
-export interface TopicResults<A> {
-  readonly topic: string
-  readonly partitions: ReadonlyArray<PartitionResult & A>
 }
 
 /** What each record of a record batch shares with the others. */
@@ -79,11 +55,6 @@ export interface FetchedPartition extends PartitionResult {
   readonly messages: ReadonlyArray<Message>
 }
 
-export interface GroupMember {
-  readonly memberId: string
-  readonly memberMetadata: Buffer
-}
-
 interface Connection {
   readonly requestQueue: {
     readonly pending: ReadonlyArray<unknown>
@@ -100,8 +71,8 @@ interface ConnectionPool {
   send(request: unknown): Promise<unknown>
 }
 
-/** One broker, and the requests that it answers. Parts that failed are in the answers, each with its error code. */
-export interface Broker {
+/** One broker, as kafkajs has it. Parts that failed are in the answers, each with its error code. */
+export interface RawBroker {
   readonly nodeId: number | string | null
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null
   readonly connectionPool: ConnectionPool
@@ -110,7 +81,7 @@ export interface Broker {
   disconnect(): Promise<void>
   metadata(topics: ReadonlyArray<string>): Promise<ClusterMetadata>
   findGroupCoordinator(request: { readonly groupId: string; readonly coordinatorType: number }): Promise<{
-    readonly coordinator: { readonly nodeId: number; readonly host: string; readonly port: number }
+    readonly coordinator: Node
   }>
   joinGroup(request: {
     readonly groupId: string
@@ -199,11 +170,11 @@ export interface Cluster {
   readonly brokerPool: {
     readonly metadata: ClusterMetadata | null
     /** Any broker that answers; one of the bootstrap addresses where none is known yet. */
-    findConnectedBroker(): Promise<Broker>
+    findConnectedBroker(): Promise<RawBroker>
   }
   connect(): Promise<void>
   refreshMetadata(): Promise<void>
-  findBroker(node: { readonly nodeId: string }): Promise<Broker>
+  findBroker(node: { readonly nodeId: string }): Promise<RawBroker>
 }
 
 /** A cluster, and what kafkajs does not offer for it. */
@@ -211,14 +182,14 @@ export interface OpenCluster {
   readonly cluster: Cluster
   /** A connection of its own: what waits there (a join) holds up nothing else. */
   readonly dedicated: (
-    node: { readonly nodeId: number; readonly host: string; readonly port: number }
+    node: Node
   ) => Promise<Dedicated>
   /** Closes every connection now; what waits for an answer fails. */
   readonly close: () => void
 }
 
 export interface Dedicated {
-  readonly broker: Broker
+  readonly broker: RawBroker
   /** Now; what waits for an answer fails. */
   readonly close: () => void
 }
@@ -236,7 +207,7 @@ interface InnerCluster extends Cluster {
   readonly connectionPoolBuilder: PoolBuilder
   readonly brokerPool: Cluster["brokerPool"] & {
     readonly versions: unknown
-    createBroker: (options: object) => Broker
+    createBroker: (options: object) => RawBroker
   }
 }
 
@@ -396,7 +367,7 @@ const keepParts = (lookup: Lookup): Lookup => (apiKey, definition) => {
 }
 
 /** A broker looks its requests up anew each time it connects, hence an accessor. */
-const keepPartErrors = (broker: Broker): Broker => {
+const keepPartErrors = (broker: RawBroker): RawBroker => {
   let lookup = keepParts((broker as unknown as { readonly lookupRequest: Lookup }).lookupRequest)
   return Object.defineProperty(broker, "lookupRequest", {
     get: () => lookup,
@@ -407,7 +378,7 @@ const keepPartErrors = (broker: Broker): Broker => {
 }
 
 /** Whether a request of this version can be sent by `send`, as far as can be seen. */
-export const canSend = (broker: Broker, apiKey: number, version: number): boolean =>
+export const canSend = (broker: RawBroker, apiKey: number, version: number): boolean =>
   typeof broker.connectionPool?.send === "function" && (broker.versions?.[apiKey]?.maxVersion ?? 0) >= version
 
 /** The message formats before version 2, by kafkajs's decoder. It stops where it meets that one. */
@@ -422,21 +393,7 @@ export const decodeMessageSet = (bytes: Buffer): Promise<ReadonlyArray<Message>>
 }
 
 /** A request of our own, on kafkajs's connection. */
-export interface WireRequest<A> {
-  readonly apiKey: number
-  readonly apiName: string
-  readonly maxVersion: number
-  readonly encode: (version: number) => Writer
-  readonly decode: (reader: Reader, version: number) => A
-  /** `false`: the broker sends none, and the answer is `undefined`. */
-  readonly expectResponse?: boolean
-  /** Where the broker itself may take its time; else the one of all requests. */
-  readonly timeoutMs?: number
-  /** How long the broker wants to be left alone after its answer. */
-  readonly throttleMs?: (value: A) => number
-}
-
-export const send = <A>(broker: Broker, request: WireRequest<A>): Promise<A | undefined> => {
+export const send = <A>(broker: RawBroker, request: WireRequest<A>): Promise<A | undefined> => {
   const version = Math.min(request.maxVersion, broker.versions?.[request.apiKey]?.maxVersion ?? request.maxVersion)
   const answer = broker.connectionPool.send({
     request: {

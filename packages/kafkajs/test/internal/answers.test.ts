@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { FetchedBatch } from "@weft/kafka/FetchedBatch"
 import type { Decoding } from "@weft/kafka/RecordBatch"
+import type { FetchOptions } from "@weft/protocol/FetchRequest"
+import { encodeBatch, encodeRecords } from "@weft/protocol/RecordBatchEncoder"
+import { Writer } from "@weft/protocol/Wire"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { type DecoderName, makeFetch } from "../../src/internal/answers.ts"
-import type { FetchOptions } from "../../src/internal/fetchRequest.ts"
-import type { Broker, FetchedPartition, Message } from "../../src/internal/inside.ts"
-import { encodeBatch, encodeRecords } from "../../src/internal/recordBatch.ts"
-import { Writer } from "../../src/internal/wire.ts"
+import { KafkaJsBroker } from "../../src/internal/broker.ts"
+import type { FetchedPartition, Message, RawBroker } from "../../src/internal/inside.ts"
 
 const options: FetchOptions = {
   maxWaitMs: 500,
@@ -55,7 +56,7 @@ const brokerWith = (raw: () => Promise<Buffer>, maxVersion = 17) => {
       return Promise.resolve({ responses: [{ topicName: "t", partitions: [theirs] }] })
     }
   }
-  return { broker: broker as unknown as Broker, asked }
+  return { broker: new KafkaJsBroker(broker as unknown as RawBroker), asked }
 }
 
 const all = (decoding: Decoding): ReadonlyArray<FetchedBatch> => {
@@ -73,7 +74,7 @@ const values = (batches: ReadonlyArray<FetchedBatch>): ReadonlyArray<string> =>
   )
 
 /** Two fetches after each other: their values, and the warnings. */
-const twice = (broker: Broker, name: DecoderName = "weft") =>
+const twice = (broker: KafkaJsBroker, name: DecoderName = "weft") =>
   Effect.gen(function*() {
     const warnings: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => {
@@ -139,7 +140,7 @@ describe("answers", () => {
       assert.deepStrictEqual([seen, asked], [[["theirs"], ["theirs"]], ["raw", "decoded", "decoded"]])
       assert.deepStrictEqual(warnings.length, 1)
       assert.match(warnings[0]!, /RangeError: a response ends at byte 10/)
-      const odd = { ...broker, connectionPool: {} } as unknown as Broker
+      const odd = new KafkaJsBroker({ ...broker.raw, connectionPool: {} } as unknown as RawBroker)
       assert.strictEqual((yield* twice(odd)).warnings.length, 1)
     }))
 
@@ -147,7 +148,7 @@ describe("answers", () => {
     Effect.gen(function*() {
       const closed = Object.assign(new Error("closed"), { name: "KafkaJSConnectionClosedError" })
       const { asked, broker } = brokerWith(() => Promise.reject(closed))
-      const failing = { ...broker, disconnect: () => Promise.resolve() } as Broker
+      const failing = new KafkaJsBroker({ ...broker.raw, disconnect: () => Promise.resolve() } as RawBroker)
       const failure = yield* Effect.flip(twice(failing))
       assert.deepStrictEqual([failure._tag, asked], ["Connection", ["raw"]])
     }))

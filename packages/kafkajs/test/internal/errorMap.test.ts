@@ -1,17 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { isRetriable } from "@weft/kafka/KafkaError"
+import { errorCode } from "@weft/protocol/ErrorCode"
+import { adminError, commitError, consumerError, isRetriableFailure, produceError } from "@weft/protocol/Failure"
+import { groupReaction } from "@weft/protocol/GroupReaction"
 import { createRequire } from "node:module"
-import { errorCode } from "../../src/internal/errorCodes.ts"
-import {
-  adminError,
-  classify,
-  commitError,
-  consumerError,
-  isRetriableFailure,
-  produceError
-} from "../../src/internal/errorMap.ts"
-import { groupReaction } from "../../src/internal/groupReaction.ts"
-import { produceReaction } from "../../src/internal/produceReaction.ts"
+import { classify } from "../../src/internal/errorMap.ts"
 
 interface Code {
   readonly type: string
@@ -38,7 +31,7 @@ const renamed: Readonly<Record<string, string>> = {
 /** Where kafkajs thinks otherwise of trying again: after a rebalance the same commit may well succeed. */
 const judgedOtherwise: ReadonlySet<string> = new Set(["REBALANCE_IN_PROGRESS"])
 
-const subject = { brokers: ["b:9092"], topic: "t", partition: 3, groupId: "g" }
+const subject = { transport: "kafkajs", brokers: ["b:9092"], topic: "t", partition: 3, groupId: "g" }
 const part = { topic: "t", partition: 3, offset: 7n }
 
 describe("every error code of kafkajs", () => {
@@ -119,22 +112,6 @@ describe("every error code of kafkajs", () => {
       REBALANCE_IN_PROGRESS: "rejoin",
       FENCED_INSTANCE_ID: "forgotten"
     })
-  })
-
-  it("reactions of a producer", () => {
-    const by = (wanted: string) =>
-      errorCodes.filter(({ code }) => produceReaction(classify(createErrorFromCode(code))) === wanted)
-        .map(({ code }) => errorCode(code).name)
-    assert.deepStrictEqual(by("written"), ["DUPLICATE_SEQUENCE_NUMBER"])
-    assert.deepStrictEqual(by("anew"), [
-      "OUT_OF_ORDER_SEQUENCE_NUMBER",
-      "INVALID_PRODUCER_EPOCH",
-      "UNKNOWN_PRODUCER_ID"
-    ])
-    assert.deepStrictEqual(by("split"), ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"])
-    assert.include(by("again"), "NOT_ENOUGH_REPLICAS_AFTER_APPEND")
-    assert.include(by("elsewhere"), "NOT_LEADER_OR_FOLLOWER")
-    assert.include(by("fail"), "TOPIC_AUTHORIZATION_FAILED")
   })
 })
 

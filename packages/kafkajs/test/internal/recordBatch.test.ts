@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { crc32c as crcOf } from "@weft/kafka/Crc32c"
 import type { OutgoingRecord } from "@weft/kafka/Transport"
+import { encodeBatch, encodeRecords, sizeBound } from "@weft/protocol/RecordBatchEncoder"
 import * as fc from "fast-check"
 import { createRequire } from "node:module"
 import { gzipSync } from "node:zlib"
 import { headersOf } from "../../src/internal/headers.ts"
 import type { Message } from "../../src/internal/inside.ts"
-import { encodeBatch, encodeRecords, sizeBound } from "../../src/internal/recordBatch.ts"
 
 const require = createRequire(import.meta.url)
 const Decoder = require("kafkajs/src/protocol/decoder.js") as new(bytes: Buffer) => unknown

@@ -11,12 +11,13 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
-import { type DecoderPlan, makeFetch } from "./answers.ts"
-import type { ClusterClient } from "./clusterClient.ts"
-import { codes } from "./errorCodes.ts"
-import { codeOf, consumerError, type Failure, isRetriableFailure, protocolFailure, transportName } from "./errorMap.ts"
+import type { Broker } from "../Client.ts"
+import type { Cluster } from "../Cluster.ts"
+import { codes } from "../ErrorCode.ts"
+import { codeOf, consumerError, type Failure, isRetriableFailure, protocolFailure } from "../Failure.ts"
+import type { Fetch } from "../FetchAnswer.ts"
+import type { ClientPlan, FetchPlan } from "../Plan.ts"
 import { type FetchRound, FetchState, type Ticket } from "./fetchState.ts"
-import type { ClientPlan, FetchPlan } from "./settingsMap.ts"
 
 export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resume"> {
   /** Sizes and waits of the next fetches. */
@@ -60,11 +61,11 @@ const moved: ReadonlySet<number> = new Set<number>([
 /** Codes that Kafka calls permanent, and that are waited for all the same: nobody knows what a broker did not expect. */
 const waited: ReadonlySet<number> = new Set<number>([codes.unknownServerError])
 
-export const makePump = (options: {
-  readonly cluster: ClusterClient
+export const makePump = <B extends Broker>(options: {
+  readonly cluster: Cluster<B>
   readonly plan: FetchPlan
   readonly client: ClientPlan
-  readonly decoder: DecoderPlan
+  readonly fetch: Fetch<B>
   readonly handler: TransportHandler
   readonly clock: Clock.Clock
   /** Without an answer for so long, it is given up. */
@@ -72,7 +73,6 @@ export const makePump = (options: {
 }): Pump => {
   const { client, clock, cluster, handler, patienceMs } = options
   let plan = options.plan
-  const fetchFrom = makeFetch(options.decoder, plan.isolationLevel)
   const state = new FetchState()
   const wake = Latch.makeUnsafe(false)
   const wakeUp = () => {
@@ -92,7 +92,7 @@ export const makePump = (options: {
 
   const fetch = Effect.fnUntraced(function*(node: number, round: FetchRound) {
     const broker = yield* cluster.broker(node)
-    const answer = yield* fetchFrom(broker, {
+    const answer = yield* options.fetch(broker, {
       isolationLevel: plan.isolationLevel,
       maxWaitMs: round.brief ? Math.min(briefWaitMs, plan.maxWaitMs) : plan.maxWaitMs,
       minBytes: plan.minBytes,
@@ -180,7 +180,7 @@ export const makePump = (options: {
         return Effect.fail({
           _tag: "Fatal",
           error: new UnsupportedError({
-            transport: transportName,
+            transport: cluster.about.transport,
             feature: `message format ${stop.magic} after version 2, in ${ticket.topic}-${ticket.partition}`
           })
         })
@@ -196,8 +196,8 @@ export const makePump = (options: {
     Effect.fail({
       _tag: "Fatal",
       error: failure._tag === "Unsupported"
-        ? new UnsupportedError({ transport: transportName, feature: failure.feature })
-        : consumerError(failure, { brokers: cluster.addresses, topic: about?.topic, partition: about?.partition })
+        ? new UnsupportedError({ transport: cluster.about.transport, feature: failure.feature })
+        : consumerError(failure, { ...cluster.about, topic: about?.topic, partition: about?.partition })
     })
 
   /** One request and what comes of it. Fails only with what ends the pump. */
@@ -227,7 +227,7 @@ export const makePump = (options: {
       one.topicErrorCode === codes.unknownTopicOrPartition && state.topics().has(one.topic)
     )?.topic
     return topic === undefined
-      ? new ConnectionError({ brokers: cluster.addresses, cause: new Error("partitions are without a leader") })
+      ? new ConnectionError({ brokers: cluster.about.brokers, cause: new Error("partitions are without a leader") })
       : new UnknownTopicError({ topic })
   }
 

@@ -1,5 +1,15 @@
-/** Kafka's error codes by number, with Kafka's own names. kafkajs knows them up to 88, some by names of old. */
+/**
+ * Kafka's error codes by number, with Kafka's own names. Client libraries know some of them only, some by names of old.
+ *
+ * @since 0.1.0
+ */
 
+/**
+ * What a broker answers instead of doing what it was asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ErrorCode {
   readonly code: number
   readonly name: string
@@ -124,14 +134,24 @@ const passing: Readonly<Record<number, string>> = {
   106: "FETCH_SESSION_TOPIC_ID_ERROR"
 }
 
-/** Every number has an answer: what is not known by name is not retried. */
+/**
+ * Every number has an answer: what is not known by name is not retried.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const errorCode = (code: number): ErrorCode => {
   const name = passing[code]
   if (name !== undefined) return { code, name, retriable: true }
   return { code, name: permanent[code] ?? `ERROR_CODE_${code}`, retriable: false }
 }
 
-/** The number behind a name, for code that speaks of one. */
+/**
+ * The number behind a name, for code that speaks of one.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const codes = {
   unknownServerError: -1,
   offsetOutOfRange: 1,
@@ -159,9 +179,14 @@ export const codes = {
   kafkaStorageError: 56,
   unknownProducerId: 59,
   nonEmptyGroup: 68,
+  groupIdNotFound: 69,
   fencedLeaderEpoch: 74,
   unknownLeaderEpoch: 75,
   offsetNotAvailable: 78,
   memberIdRequired: 79,
-  fencedInstanceId: 82
+  fencedInstanceId: 82,
+  fencedMemberEpoch: 110,
+  unreleasedInstanceId: 111,
+  unsupportedAssignor: 112,
+  staleMemberEpoch: 113
 } as const

@@ -1,8 +1,16 @@
 /**
- * Kafka's wire format, for the few requests that kafkajs cannot make: a growing buffer to write into, and a reader that
- * refuses to read past its end.
+ * Kafka's wire format in the versions before the flexible ones, for the requests that are written here: a growing buffer
+ * to write into, and a reader that refuses to read past its end.
+ *
+ * @since 0.1.0
  */
 
+/**
+ * Writes into a buffer that grows; `buffer` is what was written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class Writer {
   private bytes: Buffer
   private length = 0
@@ -71,6 +79,12 @@ export class Writer {
   }
 }
 
+/**
+ * Reads what a broker answered, in place. Throws a `RangeError` where the answer ends before what it announces.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class Reader {
   private readonly bytes: Buffer
   private at = 0

@@ -1,7 +1,17 @@
-/** What a member does when the coordinator, or the way to it, fails a request of the group protocol. */
-import { codes } from "./errorCodes.ts"
-import type { Failure } from "./errorMap.ts"
+/**
+ * What a member does when the coordinator, or the way to it, fails a request of the group protocol.
+ *
+ * @since 0.1.0
+ */
+import { codes } from "./ErrorCode.ts"
+import type { Failure } from "./Failure.ts"
 
+/**
+ * What to do next.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type GroupReaction =
   /** The group rebalances: join again, as the same member. */
   | "rejoin"
@@ -16,6 +26,12 @@ export type GroupReaction =
   /** Nothing that waiting mends. */
   | "fail"
 
+/**
+ * The reaction to a failure.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const groupReaction = (failure: Failure): GroupReaction => {
   switch (failure._tag) {
     case "Connection":
@@ -44,4 +60,15 @@ export const groupReaction = (failure: Failure): GroupReaction => {
           return "fail"
       }
   }
+}
+
+/**
+ * Whether to ask again is all that there is to do, here or at another broker.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isPassing = (failure: Failure): boolean => {
+  const reaction = groupReaction(failure)
+  return reaction === "elsewhere" || reaction === "later"
 }

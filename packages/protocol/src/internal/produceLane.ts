@@ -4,7 +4,7 @@
  */
 import type { KafkaError } from "@weft/kafka/KafkaError"
 import type { OutgoingRecord } from "@weft/kafka/Transport"
-import { sizeBound } from "./recordBatch.ts"
+import { sizeBound } from "../RecordBatchEncoder.ts"
 
 /** As whom the broker counts the batches of a partition. */
 export interface ProducerIdentity {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { createRequire } from "node:module"
-import { type FetchOptions, fetchRequest, type RawPartition } from "../../src/internal/fetchRequest.ts"
-import { Reader, Writer } from "../../src/internal/wire.ts"
+import { type FetchOptions, fetchRequest, type RawPartition } from "../src/FetchRequest.ts"
+import { Reader, Writer } from "../src/Wire.ts"
 
 const require = createRequire(import.meta.url)
 const v11 = "kafkajs/src/protocol/requests/fetch/v11"
@@ -53,7 +53,7 @@ const answer = (parts: ReadonlyArray<RawPartition>): Buffer => {
 
 const decode = (bytes: Buffer) => fetchRequest(options).decode(new Reader(bytes), 11)
 
-describe("fetchRequest", () => {
+describe("FetchRequest", () => {
   it("is byte for byte what kafkajs would send for the same partitions in the same order", async () => {
     const topics = [["a", [0, 1]], ["b", [2]], ["a", [3]]] as const
     const theirs = await theirRequest({

@@ -1,12 +1,22 @@
-/** The way to a group's coordinator: found through any broker, asked on a connection of its own, forgotten when it fails. */
+/**
+ * The way to a group's coordinator: found through any broker, asked on a connection of its own, forgotten when it fails.
+ *
+ * @since 0.1.0
+ */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { attempt, type ClusterClient } from "./clusterClient.ts"
-import type { Failure } from "./errorMap.ts"
-import { groupReaction } from "./groupReaction.ts"
-import type { Broker, Dedicated } from "./inside.ts"
+import type { Cluster } from "./Cluster.ts"
+import type { Failure } from "./Failure.ts"
+import { groupReaction } from "./GroupReaction.ts"
+import type { Broker, Dedicated, Node } from "./Client.ts"
 
+/**
+ * A group's coordinator, wherever it is now.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Coordinator {
   /** One request on the group's own connection. After a failure the next one looks for the coordinator anew. */
   readonly ask: <A>(request: (broker: Broker) => Promise<A>) => Effect.Effect<A, Failure>
@@ -14,29 +24,33 @@ export interface Coordinator {
   readonly forget: Effect.Effect<void>
 }
 
-/** Kafka's number for consumer groups. */
-const groupCoordinator = 0
+const findCoordinator = (cluster: Cluster, groupId: string): Effect.Effect<Node, Failure> =>
+  Effect.flatMap(cluster.anyBroker, (broker) => cluster.attempt(() => broker.findGroupCoordinator(groupId)))
 
-const findCoordinator = (cluster: ClusterClient, groupId: string) =>
-  Effect.flatMap(cluster.anyBroker, (broker) =>
-    Effect.map(
-      attempt(() => broker.findGroupCoordinator({ groupId, coordinatorType: groupCoordinator })),
-      ({ coordinator }) => coordinator
-    ))
-
-/** One request to a group's coordinator, on a connection that no pending join holds up. */
+/**
+ * One request to a group's coordinator, on a connection that no pending join holds up.
+ *
+ * @category running
+ * @since 0.1.0
+ */
 export const askCoordinator = <A>(
-  cluster: ClusterClient,
+  cluster: Cluster,
   groupId: string,
   request: (broker: Broker) => Promise<A>
 ): Effect.Effect<A, Failure> =>
   findCoordinator(cluster, groupId).pipe(
     Effect.flatMap(({ nodeId }) => cluster.broker(nodeId)),
-    Effect.flatMap((broker) => attempt(() => request(broker)))
+    Effect.flatMap((broker) => cluster.attempt(() => request(broker)))
   )
 
-export const makeCoordinator = Effect.fnUntraced(function*(
-  cluster: ClusterClient,
+/**
+ * Closes its connection with its scope. Making it connects to nothing.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  cluster: Cluster,
   groupId: string
 ): Effect.fn.Return<Coordinator, never, Scope.Scope> {
   const one = yield* Semaphore.make(1)
@@ -51,7 +65,7 @@ export const makeCoordinator = Effect.fnUntraced(function*(
     current?.close()
     current = undefined
     return findCoordinator(cluster, groupId).pipe(
-      Effect.flatMap((node) => attempt(() => cluster.dedicated(node))),
+      Effect.flatMap(cluster.dedicated),
       Effect.map((dedicated) => {
         current = dedicated
         return dedicated.broker
@@ -63,7 +77,7 @@ export const makeCoordinator = Effect.fnUntraced(function*(
   return {
     forget,
     ask: (request) =>
-      Effect.flatMap(get, (broker) => attempt(() => request(broker))).pipe(
+      Effect.flatMap(get, (broker) => cluster.attempt(() => request(broker))).pipe(
         Effect.tapError((failure) => groupReaction(failure) === "elsewhere" ? forget : Effect.void)
       )
   }

@@ -2,7 +2,7 @@
  * Who gets which partition: range, round-robin and sticky, as Kafka's own assignors do it, so that members on other
  * clients can share a group with ours. The leader of the group computes it for all.
  */
-import type { EagerStrategy } from "./settingsMap.ts"
+import type { EagerStrategy } from "../Plan.ts"
 
 export interface Member {
   readonly memberId: string

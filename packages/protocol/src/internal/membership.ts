@@ -9,16 +9,16 @@ import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { decodeAssignment, decodeMember, encodeAssignment, joinProtocols, strategyOf } from "./assignerProtocol.ts"
+import type { Broker, GroupMember } from "../Client.ts"
+import type { Cluster } from "../Cluster.ts"
+import { decodeAssignment, decodeMember, encodeAssignment, joinProtocols, strategyOf } from "../ConsumerProtocol.ts"
+import { askCoordinator, type Coordinator } from "../Coordinator.ts"
+import { codes } from "../ErrorCode.ts"
+import { consumerError, type Failure, isUnknownTopic, protocolFailure } from "../Failure.ts"
+import { type GroupReaction, groupReaction } from "../GroupReaction.ts"
+import type { ClientPlan, GroupPlan } from "../Plan.ts"
 import { assign } from "./assigners.ts"
-import type { ClusterClient } from "./clusterClient.ts"
-import { askCoordinator, type Coordinator } from "./coordinator.ts"
-import { consumerError, type Failure, isUnknownTopic, protocolFailure } from "./errorMap.ts"
-import { codes } from "./errorCodes.ts"
-import { type GroupReaction, groupReaction } from "./groupReaction.ts"
-import type { Broker, GroupMember } from "./inside.ts"
 import type { Pump } from "./pump.ts"
-import type { ClientPlan, GroupPlan } from "./settingsMap.ts"
 
 /** Who commits: the coordinator refuses any other. */
 export interface Identity {
@@ -52,7 +52,7 @@ interface Session extends Identity {
 const leaveMs = 5000
 
 export const joinedMembership = Effect.fnUntraced(function*(options: {
-  readonly cluster: ClusterClient
+  readonly cluster: Cluster
   readonly coordinator: Coordinator
   readonly pump: Pump
   readonly handler: TransportHandler
@@ -64,7 +64,7 @@ export const joinedMembership = Effect.fnUntraced(function*(options: {
   const { client, clock, cluster, coordinator, group, handler, pump, topics } = options
   const { groupId } = group
   const now = () => clock.currentTimeMillisUnsafe()
-  const subject = { brokers: cluster.addresses, groupId }
+  const subject = { ...cluster.about, groupId }
   const beatTimeoutMs = Math.min(client.requestTimeoutMs, Math.max(1000, group.sessionTimeoutMs / 3))
 
   let memberId = ""
@@ -131,6 +131,7 @@ export const joinedMembership = Effect.fnUntraced(function*(options: {
         groupId,
         generationId: joined.generationId,
         memberId: joined.memberId,
+        groupProtocol: joined.groupProtocol,
         groupAssignment: isLeader ? shareOut(joined.groupProtocol, joined.members, shared) : []
       })
     ))

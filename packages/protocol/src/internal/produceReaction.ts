@@ -1,6 +1,6 @@
 /** What becomes of a record batch that was not simply acknowledged. */
-import { codes } from "./errorCodes.ts"
-import { type Failure, isRetriableFailure } from "./errorMap.ts"
+import { codes } from "../ErrorCode.ts"
+import { type Failure, isRetriableFailure } from "../Failure.ts"
 
 export type ProduceReaction =
   /** The broker has it already. */

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { Reader, Writer } from "../../src/internal/wire.ts"
+import { Reader, Writer } from "../src/Wire.ts"
 
-describe("wire", () => {
+describe("Wire", () => {
   it("reads what was written", () => {
     const values = fc.record({
       tiny: fc.integer({ min: -128, max: 127 }),

@@ -1,11 +1,17 @@
 /**
- * Kafka's record batch, version 2, written in two passes: sizes, then bytes. kafkajs's own encoder loses the order of
- * headers, cannot write a header without a value, and takes time with the square of the records.
+ * Kafka's record batch, version 2, written in two passes: sizes, then bytes.
+ *
+ * @since 0.1.0
  */
 import type { OutgoingRecord } from "@weft/kafka/Transport"
 import { crc32c } from "@weft/kafka/Crc32c"
 
-/** The records of a batch without its head, which needs to know the size after compression. */
+/**
+ * The records of a batch without its head, which needs to know the size after compression.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface EncodedRecords {
   readonly bytes: Buffer
   readonly count: number
@@ -38,10 +44,20 @@ const sizeOfRecord = ({ headers, key, value }: OutgoingRecord, timestampDelta: n
   return size
 }
 
-/** What a record takes in a request at most, for deciding how many fit. */
+/**
+ * What a record takes in a request at most, in bytes, for deciding how many fit.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
 export const sizeBound = (record: OutgoingRecord): number => sizeOfRecord(record, 2 ** 40, 2 ** 20) + 5
 
-/** `now` is the time of records that have none of their own. */
+/**
+ * `now` is the time of records that have none of their own.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
 export const encodeRecords = (records: ReadonlyArray<OutgoingRecord>, now: number): EncodedRecords => {
   const baseTimestamp = records[0]?.timestamp ?? now
   let maxTimestamp = baseTimestamp
@@ -92,7 +108,12 @@ const headSize = 61
 /** Where the part begins that the checksum covers. */
 const checkedFrom = 21
 
-/** As the broker wants it; without idempotence the producer's id, epoch and sequence are -1. */
+/**
+ * As the broker wants it; without idempotence the producer's id, epoch and sequence are -1.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
 export const encodeBatch = (
   { baseTimestamp, bytes, count, maxTimestamp }: EncodedRecords,
   options: {

@@ -1,12 +1,27 @@
-/** What becomes of each setting on this transport: applied, applied otherwise with a warning, or none of its business. */
+/**
+ * What becomes of each setting on a transport: applied, applied otherwise with a warning, or none of its business.
+ *
+ * @since 0.1.0
+ */
 import { type AssignmentStrategy, type ConsumerSettings, defaults } from "@weft/kafka/ConsumerSettings"
 import { InvalidSettingError } from "@weft/kafka/KafkaError"
 import type { ProducerSettings, SettingWarning } from "@weft/kafka/Transport"
 import * as Result from "effect/Result"
 
-/** The strategies that kafkajs's join can carry out: it gives every partition up before it joins again. */
+/**
+ * The strategies of a member that gives every partition up before it joins again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type EagerStrategy = Exclude<AssignmentStrategy, "cooperative-sticky">
 
+/**
+ * Of every client: who it is, and how long it waits and tries.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ClientPlan {
   readonly clientId: string
   readonly requestTimeoutMs: number
@@ -16,6 +31,12 @@ export interface ClientPlan {
   readonly retryBackoffMs: number
 }
 
+/**
+ * Of a member of a consumer group.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GroupPlan {
   readonly groupId: string
   readonly sessionTimeoutMs: number
@@ -24,6 +45,12 @@ export interface GroupPlan {
   readonly strategy: EagerStrategy
 }
 
+/**
+ * Sizes and waits of a fetch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface FetchPlan {
   readonly minBytes: number
   readonly maxWaitMs: number
@@ -33,6 +60,12 @@ export interface FetchPlan {
   readonly isolationLevel: 0 | 1
 }
 
+/**
+ * All that a consumer does by its settings.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ConsumerPlan {
   readonly client: ClientPlan
   readonly group: GroupPlan
@@ -48,7 +81,12 @@ type Fate =
   /** The consumer above every transport applies it. */
   | "above"
 
-/** Complete by its type: a setting that is added has to be thought of here. */
+/**
+ * Complete by its type: a setting that is added has to be thought of here.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const fates: Readonly<Record<keyof ConsumerSettings, Fate>> = {
   groupId: "applied",
   clientId: "applied",
@@ -86,6 +124,12 @@ const refuse = (setting: string, value: unknown, reason: string): Result.Result<
 const clientIdOf = (own: string, ofConnection: string | undefined): string =>
   own === defaults.clientId ? ofConnection ?? own : own
 
+/**
+ * The plan of a consumer, or the setting that makes it impossible. `clientId` is the name of consumers that have none.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const consumerPlan = (
   settings: ConsumerSettings,
   options: { readonly clientId?: string | undefined }
@@ -139,6 +183,12 @@ export const consumerPlan = (
   })
 }
 
+/**
+ * The part of it that a running consumer can change.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const fetchPlan = (settings: ConsumerSettings): FetchPlan => ({
   minBytes: settings.fetchMinBytes,
   maxWaitMs: settings.fetchMaxWaitMs,
@@ -147,7 +197,12 @@ export const fetchPlan = (settings: ConsumerSettings): FetchPlan => ({
   isolationLevel: settings.isolationLevel === "read_committed" ? 1 : 0
 })
 
-/** What a running consumer takes over with its next fetch. */
+/**
+ * What a running consumer takes over with its next fetch.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const refittable: ReadonlySet<keyof ConsumerSettings> = new Set([
   "fetchMinBytes",
   "fetchMaxWaitMs",
@@ -155,6 +210,12 @@ export const refittable: ReadonlySet<keyof ConsumerSettings> = new Set([
   "maxPartitionFetchBytes"
 ])
 
+/**
+ * The plan of a producer.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const producerPlan = (
   settings: ProducerSettings,
   options: { readonly clientId?: string | undefined }
@@ -169,7 +230,12 @@ export const producerPlan = (
       retryBackoffMs: settings.retryBackoffMs
     })
 
-/** Kafka's own defaults, where nothing else is asked for. */
+/**
+ * Kafka's own defaults, where nothing else is asked for.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const adminPlan: ClientPlan = {
   clientId: defaults.clientId,
   requestTimeoutMs: 30_000,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Settings from "@weft/kafka/ConsumerSettings"
 import * as Result from "effect/Result"
-import { consumerPlan, fates, producerPlan } from "../../src/internal/settingsMap.ts"
+import { consumerPlan, fates, producerPlan } from "../src/Plan.ts"
 
 const settings = Settings.make({
   groupId: "g",
@@ -25,7 +25,7 @@ const settings = Settings.make({
 const planOf = (over: Partial<Settings.ConsumerSettings> = {}, clientId?: string) =>
   Result.getOrThrow(consumerPlan({ ...settings, ...over }, { clientId }))
 
-describe("settingsMap", () => {
+describe("Plan", () => {
   it("every setting of a consumer is applied, applied otherwise with a warning, or the business of the layer above", () => {
     assert.deepStrictEqual(Object.keys(fates).filter((name) => !(name in { ...settings, ...optional })), [])
     assert.deepStrictEqual(Object.keys(Settings.defaults).filter((name) => !(name in fates)), [])

@@ -1,6 +1,6 @@
 /** The Produce request, versions 5 to 7, with an error code for each partition. */
-import type { WireRequest } from "./inside.ts"
-import { type Reader, Writer } from "./wire.ts"
+import type { WireRequest } from "../Client.ts"
+import { type Reader, Writer } from "../Wire.ts"
 
 export interface ProducedPart {
   readonly topic: string

@@ -1,22 +1,31 @@
-/** Offsets as the cluster has them now: committed ones, and the ends of logs. */
+/**
+ * Offsets as the cluster has them now: committed ones, and the ends of logs.
+ *
+ * @since 0.1.0
+ */
 import { ConnectionError, type KafkaError, UnknownTopicError } from "@weft/kafka/KafkaError"
 import { keyOf, type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
 import type { CommittedOffset, OffsetSpec } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { attempt, type ClusterClient } from "./clusterClient.ts"
-import { askCoordinator } from "./coordinator.ts"
-import { codes } from "./errorCodes.ts"
-import { consumerError, type Failure, isRetriableFailure, protocolFailure } from "./errorMap.ts"
-import { groupReaction } from "./groupReaction.ts"
-import type { TopicResults } from "./inside.ts"
+import type { Cluster } from "./Cluster.ts"
+import { askCoordinator } from "./Coordinator.ts"
+import { codes } from "./ErrorCode.ts"
+import { consumerError, type Failure, isRetriableFailure, protocolFailure } from "./Failure.ts"
+import { isPassing } from "./GroupReaction.ts"
+import type { TopicResults } from "./Client.ts"
 
 /** How often something that is asked for without a deadline is asked again. */
 const retries = 5
 
 const again = (backoffMs: number) => Schedule.max([Schedule.spaced(backoffMs), Schedule.recurs(retries)])
 
-/** Partitions by topic, as requests want them. */
+/**
+ * Partitions by topic, as requests want them.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
 export const grouped = <A extends { readonly topic: string }, B>(
   all: ReadonlyArray<A>,
   each: (one: A) => B
@@ -30,7 +39,12 @@ export const grouped = <A extends { readonly topic: string }, B>(
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
 }
 
-/** The first part that failed, of an answer in parts. */
+/**
+ * The first part that failed, of an answer in parts.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
 export const failedPart = (
   responses: ReadonlyArray<TopicResults<unknown>>
 ): { readonly topic: string; readonly partition: number; readonly failure: Failure } | undefined => {
@@ -42,9 +56,14 @@ export const failedPart = (
   return undefined
 }
 
-/** Of these partitions, or of all that the group has any for. */
+/**
+ * A group's committed offsets of these partitions, or of all that it has any for.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
 export const fetchCommitted = (
-  cluster: ClusterClient,
+  cluster: Cluster,
   groupId: string,
   partitions: ReadonlyArray<TopicPartition> | undefined,
   backoffMs: number
@@ -52,18 +71,18 @@ export const fetchCommitted = (
   if (partitions?.length === 0) return Effect.succeed([])
   const topics = grouped(partitions ?? [], ({ partition }) => ({ partition }))
   return askCoordinator(cluster, groupId, (broker) => broker.offsetFetch({ groupId, topics })).pipe(
-    Effect.flatMap(({ errorCode = 0, responses }) => {
+    Effect.flatMap(({ errorCode, responses }) => {
       const failure = errorCode === 0 ? failedPart(responses)?.failure : protocolFailure(errorCode)
       return failure === undefined ? Effect.succeed(responses) : Effect.fail(failure)
     }),
     Effect.retry({ while: isPassing, schedule: again(backoffMs) }),
-    Effect.mapError((failure) => consumerError(failure, { brokers: cluster.addresses, groupId })),
+    Effect.mapError((failure) => consumerError(failure, { ...cluster.about, groupId })),
     Effect.map((responses) =>
       responses.flatMap(({ partitions, topic }) =>
         partitions.map(({ metadata, offset, partition }): CommittedOffset => ({
           topic,
           partition,
-          offset: offset.startsWith("-") ? undefined : BigInt(offset),
+          offset: offset < 0n ? undefined : offset,
           metadata: metadata ?? ""
         }))
       )
@@ -71,17 +90,17 @@ export const fetchCommitted = (
   )
 }
 
-const isPassing = (failure: Failure): boolean => {
-  const reaction = groupReaction(failure)
-  return reaction === "elsewhere" || reaction === "later"
-}
-
 /** Kafka's own timestamps that stand for the log's ends. */
 const timestampOf = (at: OffsetSpec): number => at === "earliest" ? -2 : at === "latest" ? -1 : at.timestamp
 
-/** In the order asked for. The end is the last stable offset where only committed records are read. */
+/**
+ * In the order asked for. The end is the last stable offset where only committed records are read.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
 export const listOffsets = (
-  cluster: ClusterClient,
+  cluster: Cluster,
   isolationLevel: 0 | 1,
   partitions: ReadonlyArray<TopicPartition>,
   at: OffsetSpec,
@@ -100,16 +119,14 @@ export const listOffsets = (
     }
     const found = yield* askLeaders(cluster, isolationLevel, partitions, timestampOf(at)).pipe(
       Effect.retry({ while: ({ failure }) => isRetriableFailure(failure), schedule: again(backoffMs) }),
-      Effect.mapError(({ failure, partition, topic }) =>
-        consumerError(failure, { brokers: cluster.addresses, topic, partition })
-      )
+      Effect.mapError(({ failure, partition, topic }) => consumerError(failure, { ...cluster.about, topic, partition }))
     )
     const offsets: Array<PartitionOffset> = []
     const beyondTheEnd: Array<TopicPartition> = []
     for (const { partition, topic } of partitions) {
       const offset = found.get(keyOf(topic, partition))
       if (offset === undefined) {
-        return yield* new ConnectionError({ brokers: cluster.addresses, cause: new Error("an incomplete answer") })
+        return yield* new ConnectionError({ ...cluster.about, cause: new Error("an incomplete answer") })
       }
       if (offset < 0n) beyondTheEnd.push(new TopicPartition(topic, partition))
       offsets.push({ topic, partition, offset })
@@ -126,7 +143,7 @@ interface PartFailure {
 }
 
 const askLeaders = Effect.fnUntraced(function*(
-  cluster: ClusterClient,
+  cluster: Cluster,
   isolationLevel: 0 | 1,
   partitions: ReadonlyArray<TopicPartition>,
   timestamp: number
@@ -146,7 +163,7 @@ const askLeaders = Effect.fnUntraced(function*(
   const ask = (leader: number, wanted: ReadonlyArray<TopicPartition>) =>
     cluster.broker(leader).pipe(
       Effect.flatMap((broker) =>
-        attempt(() =>
+        cluster.attempt(() =>
           broker.listOffsets({
             isolationLevel,
             topics: grouped(wanted, ({ partition }) => ({ partition, timestamp }))
@@ -162,7 +179,7 @@ const askLeaders = Effect.fnUntraced(function*(
         const failed = failedPart(responses)
         if (failed !== undefined) return Effect.fail(failed)
         for (const { partitions, topic } of responses) {
-          for (const { offset, partition } of partitions) found.set(keyOf(topic, partition), BigInt(offset))
+          for (const { offset, partition } of partitions) found.set(keyOf(topic, partition), offset)
         }
         return Effect.void
       }),

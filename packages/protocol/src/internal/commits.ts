@@ -4,16 +4,13 @@ import type { OffsetAndMetadata, TransportConsumer } from "@weft/kafka/Transport
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import type { Coordinator } from "./coordinator.ts"
-import { codes } from "./errorCodes.ts"
-import { commitError, type Failure, protocolFailure } from "./errorMap.ts"
-import { groupReaction } from "./groupReaction.ts"
+import type { Coordinator } from "../Coordinator.ts"
+import { codes } from "../ErrorCode.ts"
+import { commitError, type Failure, protocolFailure } from "../Failure.ts"
+import { groupReaction } from "../GroupReaction.ts"
 import type { Membership } from "./membership.ts"
-import { failedPart, grouped } from "./offsets.ts"
-import type { ClientPlan } from "./settingsMap.ts"
-
-/** The broker's own retention. */
-const brokerDefault = -1
+import { failedPart, grouped } from "../Offsets.ts"
+import type { ClientPlan } from "../Plan.ts"
 
 export const makeCommit = (options: {
   readonly coordinator: Coordinator
@@ -36,12 +33,7 @@ export const makeCommit = (options: {
             groupId,
             groupGenerationId: identity.generation,
             memberId: identity.memberId,
-            retentionTime: brokerDefault,
-            topics: grouped(offsets, ({ metadata, offset, partition }) => ({
-              partition,
-              offset: offset.toString(),
-              metadata
-            }))
+            topics: grouped(offsets, ({ metadata, offset, partition }) => ({ partition, offset, metadata }))
           })
         ).pipe(
           Effect.map(({ responses }) => failedPart(responses)?.failure),

@@ -1,13 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as TopicPartition from "@weft/kafka/TopicPartition"
 import { AssignerProtocol } from "kafkajs"
-import {
-  decodeAssignment,
-  decodeMember,
-  encodeAssignment,
-  joinProtocols,
-  strategyOf
-} from "../../src/internal/assignerProtocol.ts"
+import { decodeAssignment, decodeMember, encodeAssignment, joinProtocols, strategyOf } from "../src/ConsumerProtocol.ts"
 
 const protocols = joinProtocols({
   strategy: "sticky",
@@ -16,7 +10,7 @@ const protocols = joinProtocols({
   generation: 12
 })
 
-describe("assignerProtocol", () => {
+describe("ConsumerProtocol", () => {
   it("offers the configured strategy first, and the others behind it", () => {
     assert.deepStrictEqual(protocols.map(({ name }) => name), ["sticky", "range", "roundrobin", "RoundRobinAssigner"])
   })

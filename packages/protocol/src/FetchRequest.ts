@@ -1,11 +1,19 @@
-/** The Fetch request, version 11, whose answer keeps the records of each partition as the bytes that they are. */
+/**
+ * The Fetch request, version 11 (since Kafka 2.3), whose answer keeps the records of each partition as the bytes that they
+ * are.
+ *
+ * @since 0.1.0
+ */
 import type { AbortedTransaction } from "@weft/kafka/RecordBatch"
-import type { WireRequest } from "./inside.ts"
-import { type Reader, Writer } from "./wire.ts"
+import type { WireRequest } from "./Client.ts"
+import { type Reader, Writer } from "./Wire.ts"
 
-export const fetchKey = 1
-export const fetchVersion = 11
-
+/**
+ * A partition to fetch from.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface WantedPartition {
   readonly topic: string
   readonly partition: number
@@ -13,6 +21,12 @@ export interface WantedPartition {
   readonly maxBytes: number
 }
 
+/**
+ * What is asked of one broker. `isolationLevel` as Kafka numbers it: 0 uncommitted, 1 committed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface FetchOptions {
   readonly maxWaitMs: number
   readonly minBytes: number
@@ -22,6 +36,12 @@ export interface FetchOptions {
   readonly partitions: ReadonlyArray<WantedPartition>
 }
 
+/**
+ * What came for one partition, as it came.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface RawPartition {
   readonly topic: string
   readonly partition: number
@@ -32,6 +52,28 @@ export interface RawPartition {
   readonly records: Buffer
 }
 
+/**
+ * Kafka's number for the request.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const fetchKey = 1
+
+/**
+ * The version that is written here.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const fetchVersion = 11
+
+/**
+ * What a broker answered, as it came.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface RawAnswer {
   readonly throttleMs: number
   readonly errorCode: number
@@ -41,6 +83,12 @@ export interface RawAnswer {
 /** What the network may take besides the time that the broker waits for records. */
 const networkDelayMs = 100
 
+/**
+ * One fetch, outside of any fetch session.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const fetchRequest = (options: FetchOptions): WireRequest<RawAnswer> => ({
   apiKey: fetchKey,
   apiName: "Fetch",

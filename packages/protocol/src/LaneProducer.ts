@@ -1,6 +1,7 @@
 /**
- * The producer, on kafkajs's connections but not on its producer: that one gives the records of a failed request's sequence
- * numbers to the next records, and the broker then drops those in silence as repetitions.
+ * A producer that writes each partition's records in their order, in batches that are only ever sent again as they were.
+ *
+ * @since 0.1.0
  */
 import { type KafkaError, ProduceError, UnknownTopicError } from "@weft/kafka/KafkaError"
 import { keyOf, type PartitionOffset } from "@weft/kafka/TopicPartition"
@@ -14,15 +15,14 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { promisify } from "node:util"
 import { gzip } from "node:zlib"
-import { attempt, type ConnectionOptions, makeCluster } from "./clusterClient.ts"
-import { codes } from "./errorCodes.ts"
-import { classify, consumerError, type Failure, produceError, protocolFailure } from "./errorMap.ts"
-import { send } from "./inside.ts"
-import { type Batch, ProduceLane, type ProducerIdentity } from "./produceLane.ts"
-import { produceReaction } from "./produceReaction.ts"
-import { produceRequest } from "./produceRequest.ts"
-import { encodeBatch, encodeRecords } from "./recordBatch.ts"
-import type { ClientPlan } from "./settingsMap.ts"
+import type { Cluster } from "./Cluster.ts"
+import { codes } from "./ErrorCode.ts"
+import { consumerError, type Failure, produceError, protocolFailure } from "./Failure.ts"
+import { type Batch, ProduceLane, type ProducerIdentity } from "./internal/produceLane.ts"
+import { produceReaction } from "./internal/produceReaction.ts"
+import { produceRequest } from "./internal/produceRequest.ts"
+import type { ClientPlan } from "./Plan.ts"
+import { encodeBatch, encodeRecords } from "./RecordBatchEncoder.ts"
 
 /** Requests under way to one broker; of one partition there is never more than one. */
 const requestsPerBroker = 5
@@ -45,15 +45,20 @@ interface Sending {
   readonly batch: Batch
 }
 
-export const makeProducer = Effect.fnUntraced(function*(options: {
-  readonly connection: ConnectionOptions
+/**
+ * A producer on this cluster, which is its own. What waits is written before the scope ends, for a few seconds.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(options: {
+  readonly cluster: Cluster
   readonly client: ClientPlan
   readonly settings: ProducerSettings
 }): Effect.fn.Return<TransportProducer, KafkaError, Scope.Scope> {
-  const { client, connection, settings } = options
+  const { client, cluster, settings } = options
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
-  const cluster = yield* makeCluster(connection, client)
   const lanes = new Map<string, ProduceLane>()
   const wake = Latch.makeUnsafe(false)
   const idle = Latch.makeUnsafe(true)
@@ -64,9 +69,9 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
   let closed = false
   let refreshing = false
 
-  const askForIdentity: Effect.Effect<ProducerIdentity, Failure> = Effect.map(
-    Effect.flatMap(cluster.anyBroker, (broker) => attempt(() => broker.initProducerId({ transactionTimeout }))),
-    ({ producerEpoch, producerId }) => ({ producerId: BigInt(producerId), producerEpoch })
+  const askForIdentity: Effect.Effect<ProducerIdentity, Failure> = Effect.flatMap(
+    cluster.anyBroker,
+    (broker) => cluster.attempt(() => broker.initProducerId({ transactionTimeout }))
   )
 
   /** One identity for all partitions, and another for one that had to give it up. */
@@ -98,7 +103,9 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
     if (batch.bytes !== undefined) return batch.bytes
     if (lane.identity === undefined) yield* identify(lane)
     const records = encodeRecords(batch.records, now())
-    const bytes = settings.compressionType === "gzip" ? yield* attempt(() => compress(records.bytes)) : records.bytes
+    const bytes = settings.compressionType === "gzip"
+      ? yield* cluster.attempt(() => compress(records.bytes))
+      : records.bytes
     batch.bytes = encodeBatch({ ...records, bytes }, {
       compression: settings.compressionType,
       ...lane.identity!,
@@ -130,7 +137,7 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
   }
 
   const errorOf = ({ partition, topic }: ProduceLane, failure: Failure): KafkaError =>
-    produceError(failure, { brokers: cluster.addresses, topic, partition })
+    produceError(failure, { ...cluster.about, topic, partition })
 
   /** One request; every batch in it is settled one way or another when it ends. */
   const request = (node: number, sendings: ReadonlyArray<Sending>): Effect.Effect<void> => {
@@ -143,8 +150,8 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
         parts.push({ topic: sending.lane.topic, partition: sending.lane.partition, batch })
       }
       for (const { batch } of sendings) batch.ambiguous = true
-      const answer = yield* attempt(() =>
-        send(broker, produceRequest({ acks: settings.acks, timeoutMs: settings.requestTimeoutMs, parts }))
+      const answer = yield* cluster.attempt(() =>
+        broker.send(produceRequest({ acks: settings.acks, timeoutMs: settings.requestTimeoutMs, parts }))
       )
       let hasMoved = false
       sendings.forEach((sending, i) => {
@@ -167,7 +174,7 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
         })
       ),
       Effect.catchDefect((defect) =>
-        Effect.sync(() => sendings.forEach((sending, i) => settle(sending, classify(defect), before[i]!)))
+        Effect.sync(() => sendings.forEach((sending, i) => settle(sending, cluster.classify(defect), before[i]!)))
       ),
       Effect.ensuring(Effect.sync(() => {
         inFlight.set(node, (inFlight.get(node) ?? 1) - 1)
@@ -269,7 +276,7 @@ export const makeProducer = Effect.fnUntraced(function*(options: {
       // There may be more of them by now.
       yield* Effect.mapError(
         cluster.refresh,
-        (failure) => consumerError(failure, { brokers: cluster.addresses, topic })
+        (failure) => consumerError(failure, { ...cluster.about, topic })
       )
       if (partition >= (yield* partitionCount(topic))) return yield* new UnknownTopicError({ topic, partition })
     }

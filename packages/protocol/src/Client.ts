@@ -1,0 +1,245 @@
+/**
+ * What a client library is asked for here: connections with TLS and SASL, metadata, and requests that are answered one by
+ * one. What a consumer or a producer does with them is in the other modules of this package, once for all libraries.
+ *
+ * @since 0.1.0
+ */
+import type { Failure } from "./Failure.ts"
+import type { Reader, Writer } from "./Wire.ts"
+
+/**
+ * A partition as a broker tells it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PartitionMetadata {
+  readonly partitionErrorCode: number
+  readonly partitionId: number
+  /** -1 where nobody leads it. */
+  readonly leader: number
+  readonly replicas: ReadonlyArray<number>
+  readonly isr: ReadonlyArray<number>
+}
+
+/**
+ * A topic as a broker tells it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TopicMetadata {
+  readonly topicErrorCode: number
+  readonly topic: string
+  /** Absent where the library, or the broker (before 2.8), does not say. */
+  readonly topicId?: string | undefined
+  readonly isInternal: boolean
+  readonly partitionMetadata: ReadonlyArray<PartitionMetadata>
+}
+
+/**
+ * Where a broker is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Node {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * A cluster as a broker tells it: of its topics, those that were asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClusterMetadata {
+  readonly brokers: ReadonlyArray<Node>
+  readonly clusterId: string
+  /** -1 where it is not known. */
+  readonly controllerId: number
+  readonly topicMetadata: ReadonlyArray<TopicMetadata>
+}
+
+/**
+ * What came of the part of a request that was about one partition.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PartitionResult {
+  readonly partition: number
+  /** 0: it went well. */
+  readonly errorCode: number
+}
+
+/**
+ * The parts of an answer that are about one topic.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TopicResults<A> {
+  readonly topic: string
+  readonly partitions: ReadonlyArray<PartitionResult & A>
+}
+
+/**
+ * A member as the leader of its group sees it; what it says of itself is for `ConsumerProtocol`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GroupMember {
+  readonly memberId: string
+  readonly memberMetadata: Buffer
+}
+
+/**
+ * Partitions of one topic in a request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TopicPartitions<A> {
+  readonly topic: string
+  readonly partitions: ReadonlyArray<{ readonly partition: number } & A>
+}
+
+/**
+ * A request that is written and read here, on the library's connection. The encoding is that of versions before the
+ * flexible ones: no tagged fields, neither in the header nor in the body.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WireRequest<A> {
+  readonly apiKey: number
+  readonly apiName: string
+  /** The latest version that is known here; an older broker gets its own latest. */
+  readonly maxVersion: number
+  readonly encode: (version: number) => Writer
+  readonly decode: (reader: Reader, version: number) => A
+  /** `false`: the broker sends none, and the answer is `undefined`. */
+  readonly expectResponse?: boolean
+  /** Where the broker itself may take its time; else the one of all requests. */
+  readonly timeoutMs?: number
+  /** How long the broker wants to be left alone after its answer. */
+  readonly throttleMs?: (value: A) => number
+}
+
+/**
+ * Who a member is, for requests to its coordinator.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MemberRequest {
+  readonly groupId: string
+  readonly memberId: string
+}
+
+/**
+ * One broker, and the requests that it answers. A request that fails as a whole rejects with whatever the library throws
+ * (`Client.classify` knows what it is); parts that failed are in the answers, each with its error code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Broker {
+  readonly isConnected: () => boolean
+  readonly send: <A>(request: WireRequest<A>) => Promise<A | undefined>
+  /** No topics: all of them. */
+  readonly metadata: (topics: ReadonlyArray<string>) => Promise<ClusterMetadata>
+  readonly findGroupCoordinator: (groupId: string) => Promise<Node>
+  /** An error code of its own, since what comes with `MEMBER_ID_REQUIRED` is needed. */
+  readonly joinGroup: (
+    request: MemberRequest & {
+      readonly sessionTimeout: number
+      readonly rebalanceTimeout: number
+      readonly groupProtocols: ReadonlyArray<{ readonly name: string; readonly metadata: Buffer }>
+    }
+  ) => Promise<{
+    readonly errorCode: number
+    readonly generationId: number
+    readonly leaderId: string
+    readonly memberId: string
+    readonly groupProtocol: string
+    readonly members: ReadonlyArray<GroupMember>
+  }>
+  readonly syncGroup: (
+    request: MemberRequest & {
+      readonly generationId: number
+      readonly groupProtocol: string
+      readonly groupAssignment: ReadonlyArray<{ readonly memberId: string; readonly memberAssignment: Buffer }>
+    }
+  ) => Promise<{ readonly memberAssignment: Buffer }>
+  readonly heartbeat: (request: MemberRequest & { readonly groupGenerationId: number }) => Promise<unknown>
+  readonly leaveGroup: (request: MemberRequest) => Promise<unknown>
+  readonly listOffsets: (request: {
+    /** As Kafka numbers it: 0 uncommitted, 1 committed. */
+    readonly isolationLevel: 0 | 1
+    /** -1 stands for the end of the log, -2 for its beginning. */
+    readonly topics: ReadonlyArray<TopicPartitions<{ readonly timestamp: number }>>
+  }) => Promise<{ readonly responses: ReadonlyArray<TopicResults<{ readonly offset: bigint }>> }>
+  readonly offsetCommit: (
+    request: MemberRequest & {
+      readonly groupGenerationId: number
+      readonly topics: ReadonlyArray<TopicPartitions<{ readonly offset: bigint; readonly metadata: string }>>
+    }
+  ) => Promise<{ readonly responses: ReadonlyArray<TopicResults<unknown>> }>
+  /** No topics: all that the group has offsets of. An offset below 0: there is none. */
+  readonly offsetFetch: (request: {
+    readonly groupId: string
+    readonly topics: ReadonlyArray<TopicPartitions<unknown>>
+  }) => Promise<{
+    readonly errorCode: number
+    readonly responses: ReadonlyArray<TopicResults<{ readonly offset: bigint; readonly metadata: string | null }>>
+  }>
+  readonly initProducerId: (request: { readonly transactionTimeout: number }) => Promise<{
+    readonly producerId: bigint
+    readonly producerEpoch: number
+  }>
+}
+
+/**
+ * A connection of its own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Dedicated<B extends Broker = Broker> {
+  readonly broker: B
+  /** Now; what waits for an answer fails. */
+  readonly close: () => void
+}
+
+/**
+ * A client library with its connections to one cluster.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Client<B extends Broker = Broker> {
+  /** What the transport is called in errors. */
+  readonly name: string
+  /** What it is that the library threw. */
+  readonly classify: (thrown: unknown) => Failure
+  /** Connects to one of the bootstrap addresses and learns of the brokers. */
+  readonly connect: () => Promise<void>
+  /** Asks for the brokers and the topics in `topics` anew. */
+  readonly refreshMetadata: () => Promise<void>
+  readonly metadata: () => ClusterMetadata | undefined
+  /** Which topics `refreshMetadata` asks for. */
+  readonly topics: Set<string>
+  /** With a connection; a broker that is not known is a failure. */
+  readonly findBroker: (nodeId: number) => Promise<B>
+  /** Any that answers; one of the bootstrap addresses where none is known yet. */
+  readonly anyBroker: () => Promise<B>
+  /** A connection of its own: what waits there (a join) holds up nothing else. */
+  readonly dedicated: (node: Node) => Promise<Dedicated<B>>
+  /** Closes every connection now, those that are being made included; what waits for an answer fails. */
+  readonly close: () => void
+}

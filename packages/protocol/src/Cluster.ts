@@ -1,0 +1,157 @@
+/**
+ * A client library's cluster, as effects: connected on first use, metadata with an error for each topic.
+ *
+ * @since 0.1.0
+ */
+import type { KafkaError } from "@weft/kafka/KafkaError"
+import { keyOf } from "@weft/kafka/TopicPartition"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Broker, Client, ClusterMetadata, Dedicated, Node, TopicMetadata } from "./Client.ts"
+import { consumerError, type Failure, isRetriableFailure, isUnknownTopic, protocolFailure } from "./Failure.ts"
+import type { ClientPlan } from "./Plan.ts"
+
+/**
+ * A cluster, and the connections to it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cluster<B extends Broker = Broker> {
+  /** For errors: the transport, and where it looks for brokers first. */
+  readonly about: { readonly transport: string; readonly brokers: ReadonlyArray<string> }
+  /** A request, and what its failure is. */
+  readonly attempt: <A>(request: () => Promise<A>) => Effect.Effect<A, Failure>
+  readonly classify: (thrown: unknown) => Failure
+  readonly dedicated: (node: Node) => Effect.Effect<Dedicated<B>, Failure>
+  /** Connects and learns of the brokers; at once where that was done. */
+  readonly connect: Effect.Effect<void, KafkaError>
+  /** Also connects. */
+  readonly refresh: Effect.Effect<void, Failure>
+  /** Metadata from now on includes these. */
+  readonly watch: (topics: Iterable<string>) => void
+  readonly metadata: () => ClusterMetadata | undefined
+  /** The topic as the brokers tell it, asked anew where it is not known; retried while brokers disagree. */
+  readonly topic: (name: string) => Effect.Effect<TopicMetadata, KafkaError>
+  /** The same, for callers with a use for the bare failure. */
+  readonly askTopic: (name: string) => Effect.Effect<TopicMetadata, Failure>
+  /** As last heard; `undefined` without a leader. */
+  readonly leaderOf: (topic: string, partition: number) => number | undefined
+  readonly broker: (nodeId: number) => Effect.Effect<B, Failure>
+  readonly anyBroker: Effect.Effect<B, Failure>
+}
+
+/** How often a topic may be unknown before it is: a broker learns of a new topic a moment after the controller. */
+const unknownRetries = 5
+
+/**
+ * Closes its connections with its scope. Making it connects to nothing. `patienceMs` is how long the first connection may
+ * take altogether: a server that takes the connection and says nothing would hold it for the whole request timeout.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
+  readonly open: () => Client<B>
+  readonly addresses: ReadonlyArray<string>
+  readonly plan: ClientPlan
+  readonly patienceMs: number
+}): Effect.fn.Return<Cluster<B>, never, Scope.Scope> {
+  const { addresses, patienceMs, plan } = options
+  const client = yield* Effect.acquireRelease(Effect.sync(options.open), (opened) => Effect.sync(opened.close))
+  const one = yield* Semaphore.make(1)
+  const about = { transport: client.name, brokers: addresses }
+  const clock = yield* Clock.Clock
+  let connected = false
+  let refreshedAt = clock.currentTimeMillisUnsafe()
+
+  const attempt = <A>(request: () => Promise<A>): Effect.Effect<A, Failure> =>
+    Effect.tryPromise({ try: request, catch: client.classify })
+
+  const open = one.withPermit(Effect.suspend(() =>
+    connected ? Effect.void : attempt(client.connect).pipe(
+      Effect.andThen(attempt(client.refreshMetadata)),
+      Effect.timeoutOrElse({ duration: patienceMs, orElse: () => Effect.fail(noAnswer(patienceMs)) }),
+      Effect.tap(() => Effect.sync(() => connected = true))
+    )
+  ))
+  const refresh = Effect.suspend(() =>
+    connected
+      ? Effect.tap(attempt(client.refreshMetadata), () =>
+        Effect.sync(() => {
+          refreshedAt = clock.currentTimeMillisUnsafe()
+        }))
+      : open
+  )
+
+  let leaders: { readonly of: ClusterMetadata; readonly byKey: ReadonlyMap<string, number> } | undefined
+  const leaderOf = (topic: string, partition: number): number | undefined => {
+    const metadata = client.metadata()
+    if (metadata === undefined) return undefined
+    if (leaders?.of !== metadata) leaders = { of: metadata, byKey: leadersOf(metadata) }
+    return leaders.byKey.get(keyOf(topic, partition))
+  }
+  const find = (name: string): TopicMetadata | undefined =>
+    client.metadata()?.topicMetadata.find(({ topic }) => topic === name)
+
+  const askOnce = (name: string): Effect.Effect<TopicMetadata, Failure> =>
+    Effect.suspend(() => {
+      const known = find(name)
+      const isKnown = known?.topicErrorCode === 0
+      const isOld = clock.currentTimeMillisUnsafe() - refreshedAt > plan.metadataMaxAgeMs
+      if (isKnown && !isOld) return Effect.succeed(known)
+      client.topics.add(name)
+      // What is old is better than nothing while no broker answers.
+      return Effect.flatMap(isKnown ? Effect.ignore(refresh) : refresh, () => {
+        const told = find(name)
+        if (told === undefined) return Effect.fail(noAnswer(0))
+        return told.topicErrorCode === 0 ? Effect.succeed(told) : Effect.fail(protocolFailure(told.topicErrorCode))
+      })
+    })
+  const askTopic = (name: string): Effect.Effect<TopicMetadata, Failure> =>
+    Effect.retry(askOnce(name), {
+      while: (failure) => isRetriableFailure(failure) && failure._tag !== "Connection",
+      schedule: Schedule.max([Schedule.spaced(plan.retryBackoffMs), Schedule.recurs(unknownRetries)])
+    }).pipe(
+      Effect.tapError((failure) =>
+        // Else each refresh would ask for what does not exist.
+        Effect.sync(() => isUnknownTopic(failure) ? client.topics.delete(name) : false)
+      )
+    )
+
+  return {
+    about,
+    attempt,
+    classify: client.classify,
+    dedicated: (node) => attempt(() => client.dedicated(node)),
+    connect: Effect.mapError(open, (failure) => consumerError(failure, about)),
+    refresh,
+    watch: (topics) => {
+      for (const name of topics) client.topics.add(name)
+    },
+    metadata: client.metadata,
+    topic: (name) => Effect.mapError(askTopic(name), (failure) => consumerError(failure, { ...about, topic: name })),
+    askTopic,
+    leaderOf,
+    broker: (nodeId) => Effect.andThen(open, attempt(() => client.findBroker(nodeId))),
+    anyBroker: Effect.andThen(open, attempt(client.anyBroker))
+  }
+})
+
+const noAnswer = (afterMs: number): Failure => ({
+  _tag: "Connection",
+  cause: new Error(afterMs === 0 ? "the answer lacks what was asked for" : `no answer within ${afterMs} ms`)
+})
+
+const leadersOf = ({ topicMetadata }: ClusterMetadata): ReadonlyMap<string, number> => {
+  const leaders = new Map<string, number>()
+  for (const { partitionMetadata, topic } of topicMetadata) {
+    for (const { leader, partitionId } of partitionMetadata) {
+      if (leader >= 0) leaders.set(keyOf(topic, partitionId), leader)
+    }
+  }
+  return leaders
+}

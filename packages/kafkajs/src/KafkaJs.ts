@@ -4,19 +4,17 @@
  *
  * @since 0.1.0
  */
-import { InvalidSettingError, type KafkaError } from "@weft/kafka/KafkaError"
+import type { InvalidSettingError, KafkaError } from "@weft/kafka/KafkaError"
 import { Transport } from "@weft/kafka/Transport"
+import * as ConnectionSettings from "@weft/protocol/ConnectionSettings"
 import * as GroupConsumer from "@weft/protocol/GroupConsumer"
 import * as LaneProducer from "@weft/protocol/LaneProducer"
 import { consumerPlan, producerPlan } from "@weft/protocol/Plan"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { KafkaConfig, SASLOptions } from "kafkajs"
-import type { ConnectionOptions as TlsOptions } from "node:tls"
 import { makeAdmin } from "./internal/admin.ts"
 import { type DecoderPlan, makeFetch } from "./internal/answers.ts"
 import { type ConnectionOptions, makeCluster } from "./internal/cluster.ts"
@@ -29,31 +27,13 @@ import { makeLogCreator } from "./internal/logCreator.ts"
  * @category models
  * @since 0.1.0
  */
-export type Sasl =
-  | {
-    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512"
-    readonly username: string
-    readonly password: Redacted.Redacted
-  }
-  | { readonly mechanism: "oauthbearer"; readonly token: Effect.Effect<Redacted.Redacted, unknown> }
+export type Sasl = ConnectionSettings.Sasl
 
 /**
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** `bootstrap.servers`: `host:port` of some brokers; the others are learned from them. */
-  readonly brokers: ReadonlyArray<string>
-  /** `true`, or Node's own TLS options (a private authority, a client certificate). Default: no TLS. */
-  readonly ssl?: boolean | TlsOptions | undefined
-  /** Default: no authentication. */
-  readonly sasl?: Sasl | undefined
-  /** `client.id` of consumers and producers that have none of their own, and of admin requests. Default `weft`. */
-  readonly clientId?: string | undefined
-  /** How long a broker may take to accept a connection, in milliseconds. Default 3000. */
-  readonly connectionTimeoutMs?: number | undefined
-  /** How long it may take to check the credentials, in milliseconds. Default 10000. */
-  readonly authenticationTimeoutMs?: number | undefined
+export interface Options extends ConnectionSettings.ConnectionSettings {
   /**
    * Who decodes what consumers fetch. `weft` reads records in place, with all compression types, and costs a sixth or
    * less; `kafkajs` is its own decoder, with gzip alone. Where `weft` cannot be used (a broker before 2.3, or kafkajs is not
@@ -89,33 +69,22 @@ export const layer = (options: Options): Layer.Layer<Transport, InvalidSettingEr
  */
 export const layerConfig: Layer.Layer<Transport, InvalidSettingError> = Layer.effect(
   Transport,
-  Effect.suspend(() => Effect.flatMap(fromEnvironment, (options) => make("KAFKA_BROKERS", options)))
+  Effect.suspend(() => Effect.flatMap(ConnectionSettings.fromEnvironment, (options) => make("KAFKA_BROKERS", options)))
 )
 
 const make = Effect.fnUntraced(function*(
   setting: string,
   options: Options
 ): Effect.fn.Return<Transport["Service"], InvalidSettingError> {
-  if (options.brokers.length === 0) {
-    return yield* new InvalidSettingError({ setting, value: "", reason: "names no broker; give host:port" })
-  }
-  for (const broker of options.brokers) {
-    if (!isAddress(broker)) {
-      return yield* new InvalidSettingError({
-        setting,
-        value: broker,
-        reason: "is no address of a broker; give host:port, such as localhost:9092"
-      })
-    }
-  }
+  yield* ConnectionSettings.check(setting, options)
   // Wherever a consumer is made, its log lines go to that place's logger.
   const connection: Effect.Effect<ConnectionOptions> = Effect.map(Effect.context<never>(), (context) => ({
     brokers: options.brokers,
     ssl: options.ssl === false ? undefined : options.ssl,
     sasl: options.sasl === undefined ? undefined : saslOf(options.sasl, Effect.runPromiseWith(context)),
     clientId: options.clientId,
-    connectionTimeoutMs: options.connectionTimeoutMs ?? 3000,
-    authenticationTimeoutMs: options.authenticationTimeoutMs ?? 10_000,
+    connectionTimeoutMs: options.connectionTimeoutMs ?? ConnectionSettings.defaults.connectionTimeoutMs,
+    authenticationTimeoutMs: options.authenticationTimeoutMs ?? ConnectionSettings.defaults.authenticationTimeoutMs,
     logCreator: makeLogCreator(Effect.runForkWith(context))
   }))
   const decoder: DecoderPlan = { name: options.decoder ?? "weft", checkCrcs: options.checkCrcs ?? true }
@@ -154,12 +123,6 @@ const make = Effect.fnUntraced(function*(
   }
 })
 
-/** kafkajs takes what is before the first colon for the host, so an IPv6 address needs a name. */
-const isAddress = (broker: string): boolean => {
-  const match = /^[^\s:,/]+:(\d{1,5})$/.exec(broker)
-  return match !== null && Number(match[1]) > 0 && Number(match[1]) < 65_536
-}
-
 const saslOf = (
   sasl: Sasl,
   run: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
@@ -170,55 +133,3 @@ const saslOf = (
       oauthBearerProvider: () => run(Effect.map(sasl.token, (token) => ({ value: Redacted.value(token) })))
     }
     : { mechanism: sasl.mechanism, username: sasl.username, password: Redacted.value(sasl.password) } as SASLOptions
-
-const variable = (name: string): Effect.Effect<string | undefined, InvalidSettingError> =>
-  Config.option(Config.String(name)).pipe(
-    Effect.mapError((error) => new InvalidSettingError({ setting: name, value: undefined, reason: error.message })),
-    Effect.map((value) => Option.getOrUndefined(Option.filter(value, (one) => one.trim() !== "")))
-  )
-
-const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const
-
-const fromEnvironment: Effect.Effect<Options, InvalidSettingError> = Effect.gen(function*() {
-  const brokers = yield* variable("KAFKA_BROKERS")
-  if (brokers === undefined) {
-    return yield* new InvalidSettingError({
-      setting: "KAFKA_BROKERS",
-      value: undefined,
-      reason: "is not set; give some brokers as host:port, separated by commas"
-    })
-  }
-  const ssl = (yield* variable("KAFKA_SSL"))?.trim().toLowerCase()
-  if (ssl !== undefined && ssl !== "true" && ssl !== "false") {
-    return yield* new InvalidSettingError({ setting: "KAFKA_SSL", value: ssl, reason: "is neither true nor false" })
-  }
-  return {
-    brokers: brokers.split(",").map((broker) => broker.trim()).filter((broker) => broker !== ""),
-    clientId: yield* variable("KAFKA_CLIENT_ID"),
-    ssl: ssl === "true",
-    sasl: yield* saslFromEnvironment
-  }
-})
-
-const saslFromEnvironment: Effect.Effect<Sasl | undefined, InvalidSettingError> = Effect.gen(function*() {
-  const given = (yield* variable("KAFKA_SASL_MECHANISM"))?.trim()
-  const username = yield* variable("KAFKA_SASL_USERNAME")
-  const password = yield* variable("KAFKA_SASL_PASSWORD")
-  const set = username !== undefined ? "KAFKA_SASL_USERNAME" : "KAFKA_SASL_PASSWORD"
-  if (given === undefined && username === undefined && password === undefined) return undefined
-  if (given === undefined) return yield* missing("KAFKA_SASL_MECHANISM", set)
-  const mechanism = mechanisms.find((one) => one === given.toLowerCase())
-  if (mechanism === undefined) {
-    return yield* new InvalidSettingError({
-      setting: "KAFKA_SASL_MECHANISM",
-      value: given,
-      reason: `is none of ${mechanisms.join(", ")}`
-    })
-  }
-  if (username === undefined) return yield* missing("KAFKA_SASL_USERNAME", "KAFKA_SASL_MECHANISM")
-  if (password === undefined) return yield* missing("KAFKA_SASL_PASSWORD", "KAFKA_SASL_MECHANISM")
-  return { mechanism, username, password: Redacted.make(password) }
-})
-
-const missing = (setting: string, given: string): InvalidSettingError =>
-  new InvalidSettingError({ setting, value: undefined, reason: `is not set, but ${given} is` })

@@ -16,6 +16,11 @@ export * as ClusterAdmin from "./ClusterAdmin.ts"
 /**
  * @since 0.1.0
  */
+export * as ConnectionSettings from "./ConnectionSettings.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ConsumerProtocol from "./ConsumerProtocol.ts"
 
 /**

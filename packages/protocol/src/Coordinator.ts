@@ -33,10 +33,10 @@ const findCoordinator = (cluster: Cluster, groupId: string): Effect.Effect<Node,
  * @category running
  * @since 0.1.0
  */
-export const askCoordinator = <A>(
-  cluster: Cluster,
+export const askCoordinator = <A, B extends Broker>(
+  cluster: Cluster<B>,
   groupId: string,
-  request: (broker: Broker) => Promise<A>
+  request: (broker: B) => Promise<A>
 ): Effect.Effect<A, Failure> =>
   findCoordinator(cluster, groupId).pipe(
     Effect.flatMap(({ nodeId }) => cluster.broker(nodeId)),

@@ -1,0 +1,1 @@
+export * as Platformatic from "./Platformatic.ts"

@@ -1,0 +1,64 @@
+/** What @platformatic/kafka throws. The reason is at the end of a chain of causes and lists of errors. */
+import { codes, errorCode } from "@weft/protocol/ErrorCode"
+import type { Failure } from "@weft/protocol/Failure"
+
+export const transportName = "platformatic"
+
+interface Thrown {
+  readonly code?: unknown
+  /** The number of the broker's error. */
+  readonly apiCode?: unknown
+  readonly apiId?: unknown
+  readonly message?: unknown
+  readonly cause?: unknown
+  readonly errors?: ReadonlyArray<unknown>
+}
+
+/** Deep enough for every wrapper, and an end for an error that causes itself. */
+const deepest = 8
+
+const authentication = "PLT_KFK_AUTHENTICATION"
+const connection: ReadonlySet<unknown> = new Set([
+  "PLT_KFK_NETWORK",
+  "PLT_KFK_TIMEOUT",
+  "PLT_KFK_UNEXPECTED_CORRELATION_ID",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ENOTFOUND",
+  "ETIMEDOUT",
+  "EHOSTUNREACH"
+])
+
+/** The error itself and all that caused it, from the outside in. */
+const causes = (error: unknown, depth = 0): ReadonlyArray<Thrown> => {
+  if (typeof error !== "object" || error === null || depth > deepest) return []
+  const { cause, errors } = error as Thrown
+  return [error, ...(errors ?? []).flatMap((one) => causes(one, depth + 1)), ...causes(cause, depth + 1)]
+}
+
+export const classify = (error: unknown): Failure => {
+  const all = causes(error)
+  const protocol = all.find(({ apiCode }) => typeof apiCode === "number")
+  // The library calls all that fails during a handshake by this name, a connection that breaks included.
+  const refused = all.find(({ code }) => code === authentication)
+  const outer = error as Thrown
+  if (refused !== undefined) {
+    const within = causes(refused.cause)
+    return within.some(({ code }) => connection.has(code)) && !within.some(({ apiCode }) => typeof apiCode === "number")
+      ? { _tag: "Connection", cause: error }
+      : { _tag: "Authentication", cause: error }
+  }
+  if (protocol !== undefined) return { _tag: "Protocol", code: errorCode(Number(protocol.apiCode)), cause: error }
+  const unsupported = all.find(({ code }) => code === "PLT_KFK_UNSUPPORTED_API" || code === "PLT_KFK_UNSUPPORTED")
+  if (unsupported !== undefined) {
+    return { _tag: "Unsupported", feature: String(unsupported.message), cause: error }
+  }
+  return all.some(({ code }) => connection.has(code))
+    ? { _tag: "Connection", cause: error }
+    : { _tag: "Other", cause: outer }
+}
+
+/** A code by its own name, where the caller knows what was refused. */
+export const isUnsupportedVersion = (error: unknown): boolean =>
+  causes(error).some(({ apiCode }) => apiCode === codes.unsupportedVersion)

@@ -1,0 +1,104 @@
+/** Connections to a cluster: one to each broker for all requests, and others where a request must not hold those up. */
+import { NetworkError } from "@platformatic/kafka"
+import type { Client, ClusterMetadata, Node } from "@weft/protocol/Client"
+import { PlatformaticBroker } from "./broker.ts"
+import { classify, transportName } from "./classify.ts"
+import { Connection, type ConnectionPlan } from "./connection.ts"
+
+export interface ClientOptions extends ConnectionPlan {
+  readonly brokers: ReadonlyArray<string>
+  readonly groupInstanceId: string | undefined
+}
+
+type Address = Pick<Node, "host" | "port">
+
+const addressOf = (broker: string): Address => {
+  const at = broker.lastIndexOf(":")
+  return { host: broker.slice(0, at), port: Number(broker.slice(at + 1)) }
+}
+
+export const openClient = (options: ClientOptions): Client<PlatformaticBroker> => {
+  const bootstrap = options.brokers.map(addressOf)
+  const all = new Set<Connection>()
+  const shared = new Map<string, Promise<PlatformaticBroker>>()
+  const topics = new Set<string>()
+  let metadata: ClusterMetadata | undefined
+  let closed = false
+
+  const connect = (address: Address): Promise<PlatformaticBroker> => {
+    if (closed) return Promise.reject(new NetworkError("the transport was closed"))
+    return Connection.open(address, options, (connection) => all.add(connection)).then((connection) =>
+      new PlatformaticBroker(connection, options.groupInstanceId)
+    )
+  }
+
+  const forget = (broker: PlatformaticBroker): void => {
+    broker.connection.close()
+    all.delete(broker.connection)
+  }
+
+  /** The connection that all share; another one where that is gone. */
+  const reach = async (address: Address): Promise<PlatformaticBroker> => {
+    const key = `${address.host}:${address.port}`
+    const known = shared.get(key)
+    const broker = await known
+    if (broker?.isConnected() === true) return broker
+    if (broker !== undefined) forget(broker)
+    // Someone else may have begun while this one waited.
+    const begun = shared.get(key)
+    if (begun !== undefined && begun !== known) return begun
+    const connecting = connect(address)
+    shared.set(key, connecting)
+    connecting.catch(() => {
+      if (shared.get(key) === connecting) shared.delete(key)
+    })
+    return connecting
+  }
+
+  const connected = async (): Promise<PlatformaticBroker | undefined> => {
+    for (const connecting of shared.values()) {
+      const broker = await connecting.catch(() => undefined)
+      if (broker?.isConnected() === true) return broker
+    }
+    return undefined
+  }
+
+  /** Each address once: whoever waits decides whether to try again. */
+  const firstOf = async (addresses: ReadonlyArray<Address>): Promise<PlatformaticBroker> => {
+    let reason: unknown = new NetworkError("no broker is known")
+    for (const address of addresses) {
+      try {
+        return await reach(address)
+      } catch (error) {
+        reason = error
+      }
+    }
+    throw reason
+  }
+
+  const anyBroker = async (): Promise<PlatformaticBroker> =>
+    await connected() ?? firstOf([...metadata?.brokers ?? [], ...bootstrap])
+
+  return {
+    name: transportName,
+    classify,
+    connect: () => firstOf(bootstrap).then(() => undefined),
+    refreshMetadata: async () => {
+      metadata = await (await anyBroker()).metadataOf([...topics])
+    },
+    metadata: () => metadata,
+    topics,
+    findBroker: (nodeId) => {
+      const node = metadata?.brokers.find((one) => one.nodeId === nodeId)
+      return node === undefined
+        ? Promise.reject(new NetworkError(`broker ${nodeId} is not known`))
+        : reach(node)
+    },
+    anyBroker,
+    dedicated: (node) => connect(node).then((broker) => ({ broker, close: () => forget(broker) })),
+    close: () => {
+      closed = true
+      all.forEach((connection) => connection.close())
+    }
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * One connection of @platformatic/kafka: TLS, SASL, and requests that wait for their answers. The library's own pool and
+ * clients are not used: a connection that fails or is closed here is gone at once, and so is all that waited on it.
+ */
+import {
+  apiVersionsV3,
+  type ConnectionOptions as LibraryOptions,
+  Connection as LibraryConnection,
+  NetworkError,
+  ResponseError,
+  TimeoutError,
+  UnsupportedApiError,
+  Writer
+} from "@platformatic/kafka"
+import type { WireRequest } from "@weft/protocol/Client"
+import { Reader } from "@weft/protocol/Wire"
+import { isIP } from "node:net"
+import { isUnsupportedVersion } from "./classify.ts"
+import { needed } from "./versions.ts"
+
+export interface ConnectionPlan {
+  readonly clientId: string
+  readonly requestTimeoutMs: number
+  readonly connectionTimeoutMs: number
+  readonly authenticationTimeoutMs: number
+  readonly tls: LibraryOptions["tls"]
+  readonly sasl: LibraryOptions["sasl"]
+}
+
+/** One of the library's requests: it calls back with the answer, or with an error that may hold the answer. */
+interface Api<Args extends ReadonlyArray<unknown>, A> {
+  readonly key: number
+  readonly version: number
+  readonly async: (connection: LibraryConnection, ...args: Args) => Promise<A>
+}
+
+/** Timers cannot be set for longer; the timeouts are ours, by request. */
+const never = 2 ** 31 - 1
+
+/** Of requests under way; those beyond it would wait for the ones before them. */
+const requestsAtOnce = 1000
+
+const softwareName = "weft"
+const softwareVersion = "0.1.0"
+
+export class Connection {
+  private readonly library: LibraryConnection
+  private readonly requestTimeoutMs: number
+  private latest: ReadonlyMap<number, number> = new Map()
+  private readonly onClosed: Array<(error: Error) => void> = []
+  private closed = false
+
+  private constructor(host: string, plan: ConnectionPlan) {
+    this.requestTimeoutMs = plan.requestTimeoutMs
+    this.library = new LibraryConnection(plan.clientId, {
+      connectTimeout: plan.connectionTimeoutMs + (plan.sasl === undefined ? 0 : plan.authenticationTimeoutMs),
+      requestTimeout: never,
+      maxInflights: requestsAtOnce,
+      ...(plan.tls === undefined ? {} : { tls: plan.tls, tlsServerName: isIP(host) === 0 && !("servername" in plan.tls) }),
+      ...(plan.sasl === undefined ? {} : { sasl: plan.sasl })
+    })
+    // An event of this name that nobody hears ends the process.
+    this.library.on("error", () => undefined)
+  }
+
+  /** `opened` is called at once, so that what is still connecting can be closed. */
+  static open(
+    address: { readonly host: string; readonly port: number },
+    plan: ConnectionPlan,
+    opened: (connection: Connection) => void
+  ): Promise<Connection> {
+    const connection = new Connection(address.host, plan)
+    opened(connection)
+    return connection.untilClosed(connection.connect(address)).catch((error: unknown) => {
+      connection.close()
+      throw error
+    }).then(() => connection)
+  }
+
+  get isConnected(): boolean {
+    const { status } = this.library
+    return !this.closed && (status === "connected" || status === "reauthenticating")
+  }
+
+  knows({ key, version }: { readonly key: number; readonly version: number }): boolean {
+    return (this.latest.get(key) ?? -1) >= version
+  }
+
+  /** The latest version of a request that the broker knows; 0 where it does not know it. */
+  latestVersion(apiKey: number): number {
+    return this.latest.get(apiKey) ?? 0
+  }
+
+  /** Parts that failed are in the answer, with their error codes. */
+  inParts<Args extends ReadonlyArray<unknown>, A>(api: Api<Args, A>, ...args: Args): Promise<A> {
+    return this.inPartsFor(0, api, ...args)
+  }
+
+  /** The same, where the broker itself may take its time. */
+  inPartsFor<Args extends ReadonlyArray<unknown>, A>(timeoutMs: number, api: Api<Args, A>, ...args: Args): Promise<A> {
+    return this.within(Math.max(timeoutMs, this.requestTimeoutMs), api.async(this.library, ...args))
+      .catch((error: unknown) => {
+        if (error instanceof ResponseError) return (error as unknown as { readonly response: A }).response
+        throw error
+      })
+  }
+
+  ask<Args extends ReadonlyArray<unknown>, A>(api: Api<Args, A>, ...args: Args): Promise<A> {
+    return this.within(this.requestTimeoutMs, api.async(this.library, ...args))
+  }
+
+  send<A>(request: WireRequest<A>): Promise<A | undefined> {
+    const version = Math.min(request.maxVersion, this.latestVersion(request.apiKey))
+    const isAnswered = request.expectResponse !== false
+    const answered = new Promise<A | undefined>((resolve, reject) => {
+      this.library.send<A>(
+        request.apiKey,
+        version,
+        () => {
+          const writer = Writer.create().append(request.encode(version).buffer)
+          if (!isAnswered) writer.context["noResponse"] = true
+          return writer
+        },
+        (_correlationId, _apiKey, _apiVersion, { buffer, position }) =>
+          request.decode(new Reader(buffer.slice(position)), version),
+        false,
+        false,
+        (error, payload) => error === null ? resolve(isAnswered ? payload : undefined) : reject(error)
+      )
+    })
+    return this.within(Math.max(request.timeoutMs ?? 0, this.requestTimeoutMs), answered)
+  }
+
+  /** Now; what waits for an answer fails. */
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    // Ends the timer that would authenticate again, and leaves the socket to be flushed, for which nobody waits here.
+    this.library.close(() => undefined)
+    this.library.socket?.destroy()
+    const error = new NetworkError("the connection was closed")
+    for (const tell of this.onClosed.splice(0)) tell(error)
+  }
+
+  private async connect({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.library.connect(host, port, (error) => error === null ? resolve() : reject(error))
+    })
+    await this.learnVersions()
+  }
+
+  private async learnVersions(): Promise<void> {
+    const { apiKeys } = await this.ask(apiVersionsV3.api, softwareName, softwareVersion).catch((error: unknown) => {
+      throw isUnsupportedVersion(error) ? new UnsupportedApiError(`a broker before ${needed.since}`) : error
+    })
+    this.latest = new Map(apiKeys.map(({ apiKey, maxVersion }) => [apiKey, maxVersion]))
+    const missing = needed.apis.find((one) => !this.knows(one))
+    if (missing !== undefined) {
+      throw new UnsupportedApiError(
+        `a broker that knows version ${missing.version} of request ${missing.key}: Kafka ${needed.since}`
+      )
+    }
+  }
+
+  /** A connection whose broker does not answer in time is of no use any more. */
+  private within<A>(timeoutMs: number, answer: Promise<A>): Promise<A> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new TimeoutError(`no answer within ${timeoutMs} ms`))
+        this.close()
+      }, timeoutMs)
+    })
+    return Promise.race([answer, late]).finally(() => clearTimeout(timer))
+  }
+
+  private untilClosed<A>(work: Promise<A>): Promise<A> {
+    return new Promise((resolve, reject) => {
+      this.onClosed.push(reject)
+      work.then(resolve, reject)
+    })
+  }
+}

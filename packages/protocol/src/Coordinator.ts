@@ -24,7 +24,13 @@ export interface Coordinator {
   readonly forget: Effect.Effect<void>
 }
 
-const findCoordinator = (cluster: Cluster, groupId: string): Effect.Effect<Node, Failure> =>
+/**
+ * Which broker is the coordinator of a group now.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const findCoordinator = (cluster: Cluster, groupId: string): Effect.Effect<Node, Failure> =>
   Effect.flatMap(cluster.anyBroker, (broker) => cluster.attempt(() => broker.findGroupCoordinator(groupId)))
 
 /**

@@ -17,7 +17,7 @@ import type { ConfigResource, GroupDescription } from "@weft/kafka/Transport"
 import type { Cluster } from "@weft/protocol/Cluster"
 import { type AdminRequests, resourceOf, timeoutMs } from "@weft/protocol/ClusterAdmin"
 import { decodeAssignment } from "@weft/protocol/ConsumerProtocol"
-import { askCoordinator } from "@weft/protocol/Coordinator"
+import { askCoordinator, findCoordinator } from "@weft/protocol/Coordinator"
 import { codes } from "@weft/protocol/ErrorCode"
 import { type Failure, isRetriableFailure, protocolFailure } from "@weft/protocol/Failure"
 import { isPassing } from "@weft/protocol/GroupReaction"
@@ -49,7 +49,9 @@ export const adminRequests = (cluster: Cluster<PlatformaticBroker>): AdminReques
 
   const onController = <A>(ask: Ask<A>): Effect.Effect<A, Failure> =>
     on(controller, ask).pipe(
-      Effect.tapError((failure) => hasCode(codes.notController)(failure) ? Effect.ignore(cluster.refresh) : Effect.void),
+      Effect.tapError((failure) =>
+        hasCode(codes.notController)(failure) ? Effect.ignore(cluster.refresh) : Effect.void
+      ),
       Effect.retry({ while: hasCode(codes.notController), schedule: retries })
     )
 
@@ -85,8 +87,7 @@ export const adminRequests = (cluster: Cluster<PlatformaticBroker>): AdminReques
         Effect.as(true),
         Effect.catchIf(hasCode(codes.topicAlreadyExists), () => Effect.succeed(false))
       ),
-    deleteTopic: (name) =>
-      onController((connection) => connection.ask(deleteTopicsV4.api, [{ name }], timeoutMs)),
+    deleteTopic: (name) => onController((connection) => connection.ask(deleteTopicsV4.api, [{ name }], timeoutMs)),
     createPartitions: (name, count) =>
       onController((connection) =>
         connection.ask(createPartitionsV2.api, [{ name, count, assignments: null }], timeoutMs, false)
@@ -94,8 +95,11 @@ export const adminRequests = (cluster: Cluster<PlatformaticBroker>): AdminReques
     describeConfigs: (resource) => {
       const { name, type } = resourceOf(resource)
       return Effect.map(
-        onOwner(resource, (connection) =>
-          connection.ask(describeConfigsV3.api, [{ resourceType: type, resourceName: name }], false, false)),
+        onOwner(
+          resource,
+          (connection) =>
+            connection.ask(describeConfigsV3.api, [{ resourceType: type, resourceName: name }], false, false)
+        ),
         ({ results }) =>
           results.flatMap(({ configs }) =>
             configs.map((entry) => ({
@@ -124,7 +128,20 @@ export const adminRequests = (cluster: Cluster<PlatformaticBroker>): AdminReques
         (answers) =>
           answers.flatMap(({ groups }) => groups.map(({ groupId, protocolType }) => ({ groupId, protocolType })))
       )),
-    describeGroup: (groupId) => onCoordinator(groupId, (connection) => describeGroup(connection, groupId)),
+    describeGroups: (groupIds) =>
+      Effect.gen(function*() {
+        const located = yield* Effect.forEach(
+          groupIds,
+          (groupId) => Effect.map(findCoordinator(cluster, groupId), ({ nodeId }) => ({ groupId, nodeId })),
+          { concurrency: lookUpsAtOnce }
+        )
+        const answers = yield* Effect.forEach(
+          Map.groupBy(located, ({ nodeId }) => nodeId),
+          ([nodeId, some]) =>
+            on(cluster.broker(nodeId), (connection) => describeGroups(connection, some.map(({ groupId }) => groupId)))
+        )
+        return answers.flat()
+      }).pipe(Effect.retry({ while: isPassing, schedule: retries })),
     deleteGroup: (groupId) => onCoordinator(groupId, (connection) => connection.ask(deleteGroupsV2.api, [groupId])),
     deleteRecords: (topic, offsets) =>
       Effect.suspend(() =>
@@ -153,37 +170,42 @@ export const adminRequests = (cluster: Cluster<PlatformaticBroker>): AdminReques
 
 const brokerDefault = -1
 
-const describeGroup = async (connection: Connection, groupId: string): Promise<GroupDescription | undefined> => {
-  const { groups: [group] } = await connection.ask(describeGroupsV5.api, [groupId], false)
-  if (group === undefined) return undefined
+const lookUpsAtOnce = 10
+
+const describeGroups = async (
+  connection: Connection,
+  groupIds: ReadonlyArray<string>
+): Promise<ReadonlyArray<GroupDescription>> => {
+  const { groups } = await connection.ask(describeGroupsV5.api, [...groupIds], false)
   // What is asked about here is dead, too, where it is a group of the protocol of KIP-848.
-  if (group.groupState === "Dead" && connection.knows(consumerGroupDescribeV0.api)) {
-    const described = await describeConsumerGroup(connection, groupId)
-    if (described !== undefined) return described
-  }
-  return {
-    groupId,
-    state: group.groupState,
-    protocol: group.protocolData,
-    members: group.members.map((member) => ({
-      memberId: member.memberId,
-      clientId: member.clientId,
-      host: member.clientHost,
-      assignment: decodeAssignment(member.memberAssignment).map(({ partition, topic }) =>
-        new TopicPartition(topic, partition)
-      )
-    }))
-  }
+  const dead = groups.filter(({ groupState }) => groupState === "Dead").map(({ groupId }) => groupId)
+  const others = dead.length > 0 && connection.knows(consumerGroupDescribeV0.api)
+    ? await describeConsumerGroups(connection, dead)
+    : new Map<string, GroupDescription>()
+  return groups.map((group) =>
+    others.get(group.groupId) ?? {
+      groupId: group.groupId,
+      state: group.groupState,
+      protocol: group.protocolData,
+      members: group.members.map((member) => ({
+        memberId: member.memberId,
+        clientId: member.clientId,
+        host: member.clientHost,
+        assignment: decodeAssignment(member.memberAssignment).map(({ partition, topic }) =>
+          new TopicPartition(topic, partition)
+        )
+      }))
+    }
+  )
 }
 
-const describeConsumerGroup = async (
+const describeConsumerGroups = async (
   connection: Connection,
-  groupId: string
-): Promise<GroupDescription | undefined> => {
-  const { groups: [group] } = await connection.inParts(consumerGroupDescribeV0.api, [groupId], false)
-  if (group === undefined || group.errorCode !== 0) return undefined
-  return {
-    groupId,
+  groupIds: ReadonlyArray<string>
+): Promise<ReadonlyMap<string, GroupDescription>> => {
+  const { groups } = await connection.inParts(consumerGroupDescribeV0.api, [...groupIds], false)
+  const found = groups.filter(({ errorCode }) => errorCode === 0).map((group): GroupDescription => ({
+    groupId: group.groupId,
     state: group.groupState,
     protocol: group.assignorName,
     members: group.members.map((member) => ({
@@ -194,5 +216,6 @@ const describeConsumerGroup = async (
         partitions.map((partition) => new TopicPartition(topicName, partition))
       )
     }))
-  }
+  }))
+  return new Map(found.map((group) => [group.groupId, group]))
 }

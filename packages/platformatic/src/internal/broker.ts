@@ -80,7 +80,9 @@ export class PlatformaticBroker implements Broker {
   }
 
   async findGroupCoordinator(groupId: string): Promise<Node> {
-    const { coordinators: [coordinator] } = await this.connection.ask(findCoordinatorV3.api, groupCoordinator, [groupId])
+    const { coordinators: [coordinator] } = await this.connection.ask(findCoordinatorV3.api, groupCoordinator, [
+      groupId
+    ])
     return coordinator!
   }
 
@@ -226,4 +228,3 @@ export class PlatformaticBroker implements Broker {
     return { producerId, producerEpoch }
   }
 }
-

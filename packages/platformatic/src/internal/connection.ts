@@ -56,7 +56,9 @@ export class Connection {
       connectTimeout: plan.connectionTimeoutMs + (plan.sasl === undefined ? 0 : plan.authenticationTimeoutMs),
       requestTimeout: never,
       maxInflights: requestsAtOnce,
-      ...(plan.tls === undefined ? {} : { tls: plan.tls, tlsServerName: isIP(host) === 0 && !("servername" in plan.tls) }),
+      ...(plan.tls === undefined
+        ? {}
+        : { tls: plan.tls, tlsServerName: isIP(host) === 0 && !("servername" in plan.tls) }),
       ...(plan.sasl === undefined ? {} : { sasl: plan.sasl })
     })
     // An event of this name that nobody hears ends the process.

@@ -21,7 +21,11 @@ const baselines: Readonly<Record<ContenderName, ContenderName>> = {
   "weft processBatch": "kafkajs eachBatch",
   "kafkajs eachMessage": "kafkajs eachMessage",
   "weft Consumer.stream": "kafkajs eachMessage",
-  "weft process": "kafkajs eachMessage"
+  "weft process": "kafkajs eachMessage",
+  "weft processBatch unmeasured": "weft processBatch unmeasured",
+  "weft processBatch measured": "weft processBatch unmeasured",
+  "weft process unmeasured": "weft process unmeasured",
+  "weft process measured": "weft process unmeasured"
 }
 
 const longestRunMs = 300_000
@@ -73,7 +77,7 @@ const main = async () => {
           throw new Error(`${name} saw ${result.records} records of ${result.bytes} bytes`)
         }
         runs.get(name)!.push(result)
-        console.log(`round ${round} of ${rounds}  ${name.padEnd(22)} ${Math.round(result.recordsPerSecond)} records/s`)
+        console.log(`round ${round} of ${rounds}  ${name.padEnd(28)} ${Math.round(result.recordsPerSecond)} records/s`)
       }
     }
 

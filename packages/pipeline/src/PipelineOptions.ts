@@ -137,6 +137,11 @@ export interface CommonOptions<K, V, E> {
    * record, as a child of the producer's; or none. Costs nothing where no tracer is installed. Default `batch`.
    */
   readonly tracing?: "batch" | "record" | "none" | undefined
+  /**
+   * Whether the pipeline times what it does, measures lag and itself, and tells sinks and exporters. With `none` only
+   * `totals` are counted. It costs little (see the handbook on performance). Default `all`.
+   */
+  readonly metrics?: "all" | "none" | undefined
   /** How long a shutdown or a rebalance waits for what is in flight. Default: three fifths of `max_poll_interval_ms`. */
   readonly drainTimeout?: Duration.Input | undefined
   /**

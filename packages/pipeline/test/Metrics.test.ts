@@ -126,6 +126,24 @@ describe("metrics", () => {
     })
   }
 
+  it.effect("without metrics: totals are counted, and nothing is timed or told", () => {
+    const { layer, state } = collecting()
+    return withCluster({ records: 10, sink: layer }, () =>
+      Effect.gen(function*() {
+        const log = new Log()
+        const { running, stop } = yield* start(
+          Pipeline.make({ ...common, metrics: "none", metricsInterval: "1 second", process: log.handler(uneven) })
+        )
+        yield* until(() => log.done.length === 10, "all are processed")
+        yield* advance(3_000)
+        assert.deepInclude(yield* running.totals, { processed: 10 })
+        yield* stop
+        assert.isEmpty(state.written)
+        const told = (yield* Metric.snapshot).map(({ id }) => id)
+        assert.isEmpty(told.filter((id) => !id.startsWith("weft_config_")))
+      })).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+  })
+
   it.effect("6 shutdown: a sink that is away does not hold it up", () => {
     const { layer, state } = collecting()
     state.mode = "silent"

@@ -112,6 +112,10 @@ export class Hub {
     return this.definition.processBatch !== undefined
   }
 
+  get isMeasured(): boolean {
+    return this.definition.metrics !== "none"
+  }
+
   /** The most records that were taken in and are not settled. */
   get maxInFlight(): number {
     const maxInFlight = this.tuning.maxInFlight ?? this.work.maxInFlight
@@ -150,7 +154,7 @@ export class Hub {
     const stats = new TopicStats(
       topic,
       ofTopic(topic, groupId),
-      ProcessingTimes.ofTopic(topic, groupId, this.context)
+      this.isMeasured ? ProcessingTimes.ofTopic(topic, groupId, this.context) : undefined
     )
     this.stats.set(topic, stats)
     return stats
@@ -278,6 +282,7 @@ export class Hub {
 
   /** A worker processed records of a topic: one operation, in the words of OpenTelemetry. */
   told(stats: TopicStats, records: number, durationMs: number): void {
+    if (!this.isMeasured) return
     stats.instruments.consumed.updateUnsafe(records, this.context)
     stats.instruments.duration.updateUnsafe(durationMs / 1_000, this.context)
   }

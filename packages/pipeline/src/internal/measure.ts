@@ -20,6 +20,9 @@ export interface Measuring {
   readonly finish: Effect.Effect<void>
 }
 
+/** Nothing is measured. */
+export const none: Measuring = { lag: () => [], finish: Effect.void }
+
 const measureTimeout = Duration.seconds(5)
 const mebibyte = 1_048_576
 

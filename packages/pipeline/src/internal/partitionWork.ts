@@ -100,7 +100,7 @@ export class PartitionWork {
     } else {
       for (let index = 0; index < batch.size; index++) {
         const key = order === "key" ? keyOf(batch, index) : undefined
-        if (key !== undefined) this.stats.keys.add(key)
+        if (key !== undefined) this.stats.sawKey(key)
         lanes.add(this.group, key, new RecordItem(handle, batch, index, index + 1))
       }
     }

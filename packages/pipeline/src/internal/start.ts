@@ -116,21 +116,15 @@ export const start = Effect.fnUntraced(function*<R>(
       onEvent: (event) => {
         health = Health.observe(health, event)
         memberStats.observe(event)
-        if (event._tag === "Committed") exposed.committed(event.durationMs)
+        if (event._tag === "Committed" && hub.isMeasured) exposed.committed(event.durationMs)
       },
       rejoinTurn: yield* Reload.makeRejoinTurn({ group, member })
     })
     const pace = new Pace(hub.dispatcher, () => applied.config.metricsIntervalMs)
     const monitor = LagMonitor.make({ service, group, consumer })
-    const measuring = yield* Measure.make({
-      hub,
-      monitor,
-      consumer,
-      memberStats,
-      exposed,
-      name: member,
-      pace: pace.wait
-    })
+    const measuring = hub.isMeasured
+      ? yield* Measure.make({ hub, monitor, consumer, memberStats, exposed, name: member, pace: pace.wait })
+      : Measure.none
 
     yield* Effect.forkScoped(Effect.catch(
       Stream.runForEach(consumer.partitions, (handle) =>

@@ -26,18 +26,17 @@ const watchedKeys = 64
 export class TopicStats {
   readonly topic: string
   readonly instruments: TopicInstruments
-  /** Since the process began. */
-  private readonly processingTimes: Histogram
+  /** Since the process began; `undefined` where nothing is timed. */
+  private readonly processingTimes: Histogram | undefined
   readonly totals: Counts = zero()
   private reported: Counts = zero()
   private readonly durations = new Histogram()
   private readonly partitions = new Map<number, PartitionCount>()
-  /** Of the records whose keys are looked at anyway. */
-  readonly keys = new HeavyHitters(watchedKeys)
+  private readonly keys = new HeavyHitters(watchedKeys)
   private batches = 0
   private fullBatches = 0
 
-  constructor(topic: string, instruments: TopicInstruments, processingTimes: Histogram) {
+  constructor(topic: string, instruments: TopicInstruments, processingTimes: Histogram | undefined) {
     this.topic = topic
     this.processingTimes = processingTimes
     this.instruments = instruments
@@ -58,10 +57,15 @@ export class TopicStats {
     if (isFull) this.fullBatches++
   }
 
+  /** The key of a record that was taken in, where it is looked at anyway. */
+  sawKey(key: string): void {
+    if (this.processingTimes !== undefined) this.keys.add(key)
+  }
+
   /** Records that were settled, and how long each took from the begin of its first attempt. */
   settled(records: number, durationMs: number): void {
     this.totals.processed += records
-    this.durations.record(durationMs, records)
+    if (this.processingTimes !== undefined) this.durations.record(durationMs, records)
   }
 
   /** The measurement of the interval that ends now; the next one begins. */
@@ -99,7 +103,7 @@ export class TopicStats {
       memoryUsageMb: interval.memoryUsageMb
     }
     this.reported = { ...totals }
-    this.processingTimes.add(durations)
+    this.processingTimes?.add(durations)
     durations.clear()
     this.keys.clear()
     this.batches = 0

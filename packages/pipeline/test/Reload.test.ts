@@ -4,6 +4,7 @@ import * as ConfigRows from "@weft/config/ConfigRows"
 import * as ConfigStore from "@weft/config/ConfigStore"
 import * as RejoinTurns from "@weft/config/RejoinTurns"
 import * as Codec from "@weft/kafka/Codec"
+import { Transport } from "@weft/kafka/Transport"
 import { MemoryCluster } from "@weft/testing"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,12 +17,23 @@ const row = { consumer_group_id: "g", max_poll_records: 5, session_timeout_ms: 3
 
 const advance = (ms: number) => Effect.repeat(TestClock.adjust(100), { times: ms / 100 - 1 })
 
-const layers = Layer.mergeAll(
-  MemoryCluster.layerWith({ topics: { in: 3 }, minSessionTimeoutMs: 6_000 }),
-  ConfigStore.layerMemory({ [service]: row }),
-  RejoinTurns.layerMemory,
-  AppliedConfigs.layerMemory,
-  MetricsSink.layerNone
+const layersWith = (limits: { readonly minSessionTimeoutMs?: number; readonly maxSessionTimeoutMs?: number }) =>
+  Layer.mergeAll(
+    MemoryCluster.layerWith({ topics: { in: 3 }, ...limits }),
+    ConfigStore.layerMemory({ [service]: row }),
+    RejoinTurns.layerMemory,
+    AppliedConfigs.layerMemory,
+    MetricsSink.layerNone
+  )
+const layers = layersWith({ minSessionTimeoutMs: 6_000 })
+
+/** Brokers that do not tell their limits, as where a client may not ask: the join does. */
+const secretive = Layer.effect(
+  Transport,
+  Effect.map(Transport, (transport) => ({
+    ...transport,
+    admin: Effect.map(transport.admin, (admin) => ({ ...admin, describeConfigs: () => Effect.succeed([]) }))
+  }))
 )
 
 const scene = Effect.gen(function*() {
@@ -66,6 +78,44 @@ describe("reload", () => {
       const told = yield* (yield* AppliedConfigs.AppliedConfigs).list(service)
       assert.strictEqual(told.length, 3)
       assert.isTrue(told.every(({ applied }) => applied.settings["session_timeout_ms"]?.value === 45_000))
+    }).pipe(Effect.scoped, Effect.provide(layers)))
+
+  it.effect("9 reload: what the group refuses is taken back, and told as it is", () =>
+    Effect.gen(function*() {
+      const { cluster, pipeline, produce, seen } = yield* scene
+      const rows = yield* ConfigRows.ConfigRows
+      const { configuration, consumer } = yield* Pipeline.startWithin(pipeline)
+      yield* produce(0, 300)
+      yield* advance(4_000)
+      yield* rows.set(service, { ...row, session_timeout_ms: 45_000, max_poll_records: 9 })
+      yield* advance(30_000)
+      assert.strictEqual((yield* consumer.settings).sessionTimeoutMs, 30_000)
+      assert.strictEqual((yield* configuration).config.sessionTimeoutMs, 30_000)
+      const [told] = yield* (yield* AppliedConfigs.AppliedConfigs).list(service)
+      assert.strictEqual(told!.applied.settings["session_timeout_ms"]?.value, 30_000)
+      assert.strictEqual((yield* cluster.group("g")).members.length, 1)
+      yield* produce(300, 300)
+      yield* advance(5_000)
+      assert.deepStrictEqual([seen.length, new Set(seen).size], [600, 600])
+    }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(secretive, layersWith({ maxSessionTimeoutMs: 40_000 })))))
+
+  it.effect("9 reload: what needs a start stays, and is told as it is", () =>
+    Effect.gen(function*() {
+      const { pipeline } = yield* scene
+      const { configuration, consumer } = yield* Pipeline.startWithin(pipeline)
+      yield* advance(4_000)
+      const rows = yield* ConfigRows.ConfigRows
+      yield* rows.set(service, { ...row, consumer_group_id: "other", auto_offset_reset: "latest", max_poll_records: 6 })
+      yield* advance(2_000)
+      assert.deepInclude(yield* consumer.settings, { groupId: "g", autoOffsetReset: "earliest", maxPollRecords: 6 })
+      assert.deepStrictEqual((yield* configuration).provenance.consumerGroupId, { value: "g", source: "row" })
+      const [told] = yield* (yield* AppliedConfigs.AppliedConfigs).list(service)
+      const { auto_offset_reset, consumer_group_id, max_poll_records } = told!.applied.settings
+      assert.deepStrictEqual([auto_offset_reset?.value, consumer_group_id?.value, max_poll_records?.value], [
+        "earliest",
+        "g",
+        6
+      ])
     }).pipe(Effect.scoped, Effect.provide(layers)))
 
   it.effect("8 configuration: a session that the brokers refuse falls back before the join, and says so", () =>

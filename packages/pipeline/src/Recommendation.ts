@@ -67,30 +67,41 @@ export interface Evaluation {
 }
 
 /**
+ * What a row comes to, now and with changes, by whatever makes a configuration of it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const subjectOf = (
+  row: Resolution.RowResult,
+  resolve: (row: Resolution.RowResult) => Resolution.Resolved
+): Subject => ({
+  current: resolve(row),
+  resolve: (changes) =>
+    resolve({
+      _tag: "Row",
+      columns: { ...row._tag === "NoRow" ? {} : row.columns, ...configurationOf(changes) },
+      table: row.table,
+      revision: row.revision
+    })
+})
+
+/**
  * What the resolution makes of a row and the rest of its input, now and with changes.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const subject = (input: Resolution.Input): Subject => {
-  const { row } = input
-  const columns = row._tag === "NoRow" ? {} : row.columns
-  return {
-    current: Resolution.resolve(input),
-    resolve: (changes) =>
-      Resolution.resolve({
-        ...input,
-        row: {
-          _tag: "Row",
-          columns: { ...columns, ...bySql(changes) },
-          table: row.table,
-          revision: row.revision
-        }
-      })
-  }
-}
+export const subject = (input: Resolution.Input): Subject =>
+  subjectOf(input.row, (row) => Resolution.resolve({ ...input, row }))
 
-const bySql = (values: WorkloadProfile.Values): Configuration =>
+/**
+ * Values by SQL name.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const configurationOf = (values: WorkloadProfile.Values): Configuration =>
   Object.fromEntries(
     Setting.keys.flatMap((key) => {
       const value = values[key]
@@ -267,7 +278,7 @@ export const evaluate = (
       priority: advice.priority,
       reason: advice.reason,
       currentConfig: Object.fromEntries(told.map((key) => [Setting.settings[key].sql, config[key]])),
-      recommendedConfig: bySql(changes as unknown as WorkloadProfile.Values),
+      recommendedConfig: configurationOf(changes as unknown as WorkloadProfile.Values),
       action,
       expectedEffect: advice.effect,
       evidence: { ...figures, intervals: seen.intervals },

@@ -80,7 +80,14 @@ describe("GroupMonitor", () => {
         yield* commit("billing", "in", 10, 4)
         const monitor = GroupMonitor.make()
         const first = only(yield* monitor.look)
-        assert.deepInclude(first, { group: "billing", service: "billing", state: "Empty", members: 0, lag: 5n })
+        assert.deepInclude(first, {
+          group: "billing",
+          service: "billing",
+          state: "Empty",
+          members: 0,
+          looks: 1,
+          lag: 5n
+        })
         assert.strictEqual(first.status, "ok")
         close(first.lagSeconds, 300)
         assert.deepStrictEqual(
@@ -95,7 +102,7 @@ describe("GroupMonitor", () => {
         )
         assert.strictEqual(first.partitions[1]!.sample.lagSeconds, 0)
         const last = only(yield* looks(monitor, 30))
-        assert.strictEqual(last.status, "stop")
+        assert.deepInclude(last, { status: "stop", looks: 31 })
         assert.strictEqual(last.partitions[1]!.status, "ok")
         close(last.lagSeconds, 590)
         assert.isUndefined(last.secondsToDrain)
@@ -226,6 +233,11 @@ describe("GroupMonitor", () => {
         const { lag, partitions } = only(yield* monitor.look)
         // Four are left to be read, of what was never committed nothing is known.
         assert.deepStrictEqual([lag, partitions.map(({ sample }) => sample.topic)], [4n, ["gone", "in"]])
+        const both = GroupMonitor.make({ uncommitted: { topics: ["in"] } })
+        assert.deepStrictEqual(only(yield* both.look).uncommitted, [
+          { topic: "in", partition: 1, beginning: 0n, end: 0n },
+          { topic: "in", partition: 2, beginning: 0n, end: 0n }
+        ])
         yield* cluster.deleteTopic("gone")
         assert.lengthOf(only(yield* monitor.look).partitions, 1)
       })

@@ -57,4 +57,8 @@ export * as PostgresRejoinTurns from "./PostgresRejoinTurns.ts"
 /**
  * @since 0.1.0
  */
+export * as Recommendations from "./Recommendations.ts"
+/**
+ * @since 0.1.0
+ */
 export * as SqlMigrator from "./SqlMigrator.ts"

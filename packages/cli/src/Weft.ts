@@ -25,6 +25,7 @@ import { groups } from "./internal/commands/groups.ts"
 import { lag } from "./internal/commands/lag.ts"
 import { metrics } from "./internal/commands/metrics.ts"
 import { migrate } from "./internal/commands/migrate.ts"
+import { monitor } from "./internal/commands/monitor.ts"
 import { topics } from "./internal/commands/topics.ts"
 import { helpText } from "./internal/helpText.ts"
 import { usageFailure } from "./internal/usage.ts"
@@ -61,7 +62,7 @@ export const command = Command.make("weft").pipe(
   Command.withSubcommands([
     { group: "HEALTH", commands: [doctor, metrics] },
     { group: "DATABASE", commands: [migrate, config] },
-    { group: "KAFKA", commands: [groups, topics, lag, dlq] }
+    { group: "KAFKA", commands: [groups, topics, lag, monitor, dlq] }
   ]),
   Command.withGlobalFlags([Json])
 )

@@ -71,49 +71,6 @@ describe("weft topics", () => {
     }).pipe(Effect.provide(memory())))
 })
 
-describe("weft lag", () => {
-  it.effect("in all, by topic and by partition", () =>
-    Effect.gen(function*() {
-      yield* scene
-      assert.deepStrictEqual(yield* json("lag loom-georegion"), {
-        group: "loom-georegion",
-        totalLag: 6,
-        topics: [{ topic: "orders", partitions: 2, lag: 6, maxPartitionLag: 6 }],
-        partitions: [
-          { topic: "orders", partition: 0, committed: 4, beginning: 0, end: 10, lag: 6 },
-          { topic: "orders", partition: 1, committed: 5, beginning: 0, end: 5, lag: 0 }
-        ]
-      })
-      const { out } = yield* weft("lag loom-georegion --partitions")
-      assert.include(out, "loom-georegion is 6 records behind")
-    }).pipe(Effect.provide(memory())))
-
-  it.effect("answers for 10,000 partitions", () =>
-    Effect.gen(function*() {
-      const cluster = yield* MemoryCluster.MemoryCluster
-      yield* cluster.createTopic("wide", { partitions: 10_000 })
-      yield* cluster.append("wide", [{ partition: 9_999, value: "v" }])
-      yield* Effect.provide(
-        Effect.flatMap(Admin, (admin) => admin.setOffsets("wide-group", [{ topic: "wide", partition: 0, offset: 0n }])),
-        adminLayer
-      )
-      const { code, out } = yield* weft("lag wide-group")
-      assert.strictEqual(code, 0)
-      assert.include(out, "wide-group is 1 record behind")
-    }).pipe(Effect.provide(memory())))
-
-  it.effect("an unknown group or topic is not found", () =>
-    Effect.gen(function*() {
-      yield* scene
-      const group = yield* weft("lag loom-georegio")
-      assert.deepStrictEqual([group.code, group.out], [3, ""])
-      assert.include(group.err, "did you mean loom-georegion?")
-      assert.strictEqual((yield* weft("lag loom-georegion --topic payment")).code, 3)
-      const failure = JSON.parse((yield* weft("lag nobody --json")).err) as { readonly exitCode: number }
-      assert.strictEqual(failure.exitCode, 3)
-    }).pipe(Effect.provide(memory())))
-})
-
 describe("weft groups", () => {
   it.effect("list and describe: state, members, and what each reads", () =>
     Effect.gen(function*() {

@@ -30,12 +30,30 @@ export interface Options {
   readonly groups?: ((group: string) => boolean) | undefined
   /** Which topics. Default all that a group has committed offsets for. */
   readonly topics?: ((topic: string) => boolean) | undefined
+  /**
+   * Also looks at partitions that a group has committed nothing for: of the topics that it has committed something for, and
+   * of these, which must exist. Default not at all.
+   */
+  readonly uncommitted?: { readonly topics: ReadonlyArray<string> } | undefined
   /** The service that a group's samples are written for. Default the group itself. */
   readonly serviceOf?: ((group: string) => string) | undefined
   /** Samples that give a status its meaning. Default 10. */
   readonly samples?: number | undefined
   /** A lag up to this is `ok`. Default 0. */
   readonly allowedLag?: bigint | undefined
+}
+
+/**
+ * A partition that a group has committed nothing for. Where it would begin to read, only its members know.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Uncommitted {
+  readonly topic: string
+  readonly partition: number
+  readonly beginning: bigint
+  readonly end: bigint
 }
 
 /**
@@ -50,6 +68,8 @@ export interface GroupLag {
   /** Kafka's own word, such as `Stable` or `Empty`; empty where it could not be asked for. */
   readonly state: string
   readonly members: number
+  /** Looks at it one after the other, this one included: a status needs three, a speed two. */
+  readonly looks: number
   /** The worst of its partitions. */
   readonly status: LagStatus.LagStatus
   /** The sum of its partitions. */
@@ -62,6 +82,8 @@ export interface GroupLag {
   readonly partitions: ReadonlyArray<PartitionLag>
   /** Partitions that cannot be looked at now: they have no leader. */
   readonly leaderless: ReadonlyArray<TopicPartition>
+  /** Only where they were asked for, in order. */
+  readonly uncommitted: ReadonlyArray<Uncommitted>
 }
 
 /**
@@ -108,6 +130,11 @@ interface Watched {
   asked: bigint | undefined
 }
 
+interface WatchedGroup {
+  readonly looks: number
+  readonly partitions: ReadonlyMap<string, Watched>
+}
+
 /** Kafka lists other kinds of groups, too; one without members is of no kind. */
 const isConsumers = (protocolType: string): boolean => protocolType === "consumer" || protocolType === ""
 
@@ -120,17 +147,37 @@ const readerOf = (description: GroupDescription | undefined): (key: string) => L
   return (key) => held.has(key) ? { _tag: "Member" } : { _tag: isSettled ? "Nobody" : "Unknown" }
 }
 
-/** Which partitions there are, and which of them have a leader. */
+/** A partition, and whether it has a leader. */
+interface Place {
+  readonly place: TopicPartition
+  readonly isLed: boolean
+}
+
+/** Which partitions there are. */
 const partitionsOf = Effect.fnUntraced(function*(topics: ReadonlySet<string>) {
   const admin = yield* Admin
   // Offsets outlive the topics that they were committed for.
   const existing = (yield* admin.listTopics).filter((topic) => topics.has(topic))
-  const isLed = new Map<string, boolean>()
+  const places = new Map<string, Place>()
   for (const { name, partitions } of yield* admin.describeTopics(existing)) {
-    for (const { leader, partition } of partitions) isLed.set(keyOf(name, partition), leader >= 0)
+    for (const { leader, partition } of partitions) {
+      const place = topicPartition(name, partition)
+      places.set(place.key, { place, isLed: leader >= 0 })
+    }
   }
-  return isLed
+  return places
 })
+
+/** The partitions that a group has committed nothing for, of its topics and of others. */
+const without = (
+  places: ReadonlyMap<string, Place>,
+  { committed }: Seen,
+  others: { readonly topics: ReadonlyArray<string> }
+): ReadonlyArray<Place> => {
+  const topics = new Set([...committed.map(({ place }) => place.topic), ...others.topics])
+  const known = new Set(committed.map(({ place }) => place.key))
+  return [...places.values()].filter(({ isLed, place }) => isLed && topics.has(place.topic) && !known.has(place.key))
+}
 
 /** Each partition once, however many groups read it. */
 const distinct = (all: ReadonlyArray<{ readonly place: TopicPartition }>): ReadonlyArray<TopicPartition> => [
@@ -156,10 +203,11 @@ export const make = (options: Options = {}): GroupMonitor => {
     groups: isWatched = () => true,
     samples = LagWindow.defaultSamples,
     serviceOf = (group) => group,
+    uncommitted,
     topics: isCounted = () => true
   } = options
   const rules: LagStatus.Rules = { allowedLag, stallSamples: samples }
-  let watched: ReadonlyMap<string, ReadonlyMap<string, Watched>> = new Map()
+  let watched: ReadonlyMap<string, WatchedGroup> = new Map()
 
   const seen = Effect.fnUntraced(function*(
     group: string,
@@ -208,18 +256,25 @@ export const make = (options: Options = {}): GroupMonitor => {
     if (found.length === 0 && failed.length > 0) return yield* Effect.fail(failed[0]!.error)
 
     const all = found.flatMap(({ committed }) => committed)
-    const isLed = yield* partitionsOf(new Set(all.map(({ place }) => place.topic)))
-    const led = all.filter(({ place }) => isLed.get(place.key) === true)
+    const places = yield* partitionsOf(
+      new Set([...all.map(({ place }) => place.topic), ...uncommitted?.topics ?? []])
+    )
+    const isLed = ({ place }: { readonly place: TopicPartition }) => places.get(place.key)?.isLed === true
+    const rest = new Map(
+      found.map((one) => [one.group, uncommitted === undefined ? [] : without(places, one, uncommitted)])
+    )
+    const beside = [...rest.values()].flat()
+    const led = all.filter(isLed)
     // After the committed offsets, so that no end is before them.
-    const ends = yield* offsetsOf(distinct(led), "latest")
+    const ends = yield* offsetsOf(distinct([...led, ...beside]), "latest")
     const at = yield* Clock.currentTimeMillis
     const lagging = led.filter(({ offset, place }) => offset < ends.get(place.key)!)
-    const beginnings = yield* offsetsOf(distinct(lagging), "earliest")
+    const beginnings = yield* offsetsOf(distinct([...lagging, ...beside]), "earliest")
 
     const unknown: Array<readonly [PartitionOffset, Watched]> = []
     const looked = found.map(({ committed, description, group }) => {
       const before = watched.get(group)
-      const now = new Map<string, Watched>()
+      const partitions = new Map<string, Watched>()
       const readerAt = readerOf(description)
       const here = committed.flatMap((one) => {
         const { key, partition, topic } = one.place
@@ -228,8 +283,8 @@ export const make = (options: Options = {}): GroupMonitor => {
         // What was deleted is not to be read any more.
         const beginning = beginnings.get(key) ?? 0n
         const offset = one.offset < beginning ? beginning : one.offset
-        const known = before?.get(key) ?? { window: new LagWindow.LagWindow(samples), asked: undefined }
-        now.set(key, known)
+        const known = before?.partitions.get(key) ?? { window: new LagWindow.LagWindow(samples), asked: undefined }
+        partitions.set(key, known)
         const { asked, window } = known
         window.push({ at, offset, end })
         if (window.isOlderThanSeen && (asked === undefined || offset < asked)) {
@@ -237,8 +292,8 @@ export const make = (options: Options = {}): GroupMonitor => {
         }
         return [{ place: one.place, window, reader: readerAt(key) }]
       })
-      const leaderless = committed.flatMap(({ place }) => isLed.get(place.key) === false ? [place] : [])
-      return { group, description, now, here, leaderless }
+      const leaderless = committed.flatMap(({ place }) => places.get(place.key)?.isLed === false ? [place] : [])
+      return { group, description, here, leaderless, now: { looks: (before?.looks ?? 0) + 1, partitions } }
     })
     // Of a group that could not be looked at this time nothing is forgotten.
     watched = new Map([
@@ -248,12 +303,26 @@ export const make = (options: Options = {}): GroupMonitor => {
     // The lag in records is known; that its age is not must not hide it.
     if (unknown.length > 0) yield* Effect.ignore(learn(unknown))
 
-    const groups = looked.map(({ description, group, here, leaderless }): GroupLag => {
+    const groups = looked.map(({ description, group, here, leaderless, now }): GroupLag => {
       const service = serviceOf(group)
       const partitions = here
         .map(({ place, reader, window }) => partitionLag({ at, group, service, place, reader, window, rules }))
-        .sort(byPlace)
-      return { ...summary(partitions), group, service, leaderless, ...stateOf(description), partitions }
+        .sort((a, b) => byPlace(a.sample, b.sample))
+      return {
+        ...summary(partitions),
+        ...stateOf(description),
+        group,
+        service,
+        looks: now.looks,
+        partitions,
+        leaderless,
+        uncommitted: rest.get(group)!.map(({ place }): Uncommitted => ({
+          topic: place.topic,
+          partition: place.partition,
+          beginning: beginnings.get(place.key)!,
+          end: ends.get(place.key)!
+        })).sort(byPlace)
+      }
     })
     return { at, groups, failed } satisfies Look
   })
@@ -261,12 +330,8 @@ export const make = (options: Options = {}): GroupMonitor => {
   return { look }
 }
 
-const byPlace = (a: PartitionLag, b: PartitionLag): number =>
-  a.sample.topic === b.sample.topic
-    ? a.sample.partition - b.sample.partition
-    : a.sample.topic < b.sample.topic
-    ? -1
-    : 1
+const byPlace = (a: Pick<Uncommitted, "topic" | "partition">, b: Pick<Uncommitted, "topic" | "partition">): number =>
+  a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1
 
 const stateOf = (description: GroupDescription | undefined) => ({
   state: description?.state ?? "",

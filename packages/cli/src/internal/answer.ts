@@ -62,6 +62,13 @@ export const fail = Effect.fnUntraced(function*(failure: CliFailure, asJson: boo
   return yield* new Ended({ code: ExitCode.ofKind[failure.kind] })
 })
 
+/** Says what a command that gives its answers by itself fails with. */
+export const orFail = <A, R>(effect: Effect.Effect<A, CliFailure | Ended, R>) =>
+  Effect.gen(function*() {
+    const asJson = yield* Json
+    return yield* Effect.catchTag(effect, "CliFailure", (failure) => fail(failure, asJson))
+  })
+
 /** Says the answer of a command. */
 export const answer = <R>(effect: Effect.Effect<Answer, CliFailure, R>) =>
   Effect.gen(function*() {

@@ -2,6 +2,7 @@
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import type { DatabaseConfigError } from "@weft/postgres/Postgres"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Backends } from "../Backends.ts"
@@ -79,3 +80,13 @@ export const withDatabase = <A, R>(
     SqlError: (error) => Effect.fail(databaseFailure(error)),
     DatabaseConfigError: (error) => Effect.fail(configFailure(error))
   }))
+
+/** Whether there is a database to be asked: for commands that know more with one, and are of use without. */
+export const isDatabaseNamed: Effect.Effect<boolean, never, Backends> = Effect.gen(function*() {
+  const { database } = yield* Backends
+  return yield* Effect.scoped(Layer.build(database)).pipe(
+    Effect.as(true),
+    // One that is named badly is an error of whoever uses it.
+    Effect.catchTag("DatabaseConfigError", ({ kind }) => Effect.succeed(kind !== "Missing"))
+  )
+})

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Backends } from "../Backends.ts"
 import { CliFailure } from "../CliFailure.ts"
+import type { Ended } from "./answer.ts"
 import { nearNames } from "./nearNames.ts"
 
 const unavailable = (message: string, next: string) => new CliFailure({ kind: "Unavailable", message, next })
@@ -47,20 +48,33 @@ export const kafkaFailure = (error: KafkaError): CliFailure => {
   }
 }
 
+const isKafkaError = (error: KafkaError | CliFailure | Ended): error is KafkaError =>
+  error._tag !== "CliFailure" && error._tag !== "Ended"
+
+/** What Kafka fails with, in words. */
+export const inWords = <A, R, E extends CliFailure | Ended = never>(effect: Effect.Effect<A, KafkaError | E, R>) =>
+  Effect.mapError(effect, (error): CliFailure | E => isKafkaError(error) ? kafkaFailure(error) : error)
+
+/** Runs with an admin client and the transport that it is on, for as long as it takes. */
+export const withOpenKafka = <A, R, E extends CliFailure | Ended = never>(
+  effect: Effect.Effect<A, KafkaError | E, R>
+): Effect.Effect<A, CliFailure | E, Exclude<R, Admin | Transport> | Backends> =>
+  inWords(Effect.gen(function*() {
+    const { transport } = yield* Backends
+    return yield* Effect.provide(effect, Layer.provideMerge(adminLayer, transport))
+  }))
+
+/** Nothing takes longer than a minute. */
+export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | CliFailure, R> =>
+  Effect.timeoutOrElse(effect, {
+    duration: "1 minute",
+    orElse: () => Effect.fail(unavailable("Kafka did not answer within a minute", "check that the brokers are well"))
+  })
+
 /** Runs with an admin client and the transport that it is on; nothing here takes longer than a minute. */
 export const withKafka = <A, R>(
   effect: Effect.Effect<A, KafkaError | CliFailure, R>
-): Effect.Effect<A, CliFailure, Exclude<R, Admin | Transport> | Backends> =>
-  Effect.gen(function*() {
-    const { transport } = yield* Backends
-    return yield* Effect.provide(effect, Layer.provideMerge(adminLayer, transport))
-  }).pipe(
-    Effect.mapError((error) => error._tag === "CliFailure" ? error : kafkaFailure(error)),
-    Effect.timeoutOrElse({
-      duration: "1 minute",
-      orElse: () => Effect.fail(unavailable("Kafka did not answer within a minute", "check that the brokers are well"))
-    })
-  )
+): Effect.Effect<A, CliFailure, Exclude<R, Admin | Transport> | Backends> => inTime(withOpenKafka(effect))
 
 /** The group, once it is sure that there is one. */
 export const knownGroup = Effect.fnUntraced(function*(group: string) {

@@ -9,8 +9,13 @@ export interface Column<Row> {
   readonly paint?: ((row: Row) => keyof Paint | undefined) | undefined
 }
 
+/** What most cells are made of needs no look at graphemes: a table may have 10,000 rows. */
+const isAscii = /^[\u0020-\u007e]*$/
+
+const displayWidth = (text: string): number => isAscii.test(text) ? text.length : CliOutput.displayWidth(text)
+
 const pad = (text: string, painted: string, width: number, align: "right" | undefined): string => {
-  const space = " ".repeat(Math.max(0, width - CliOutput.displayWidth(text)))
+  const space = " ".repeat(Math.max(0, width - displayWidth(text)))
   return align === "right" ? space + painted : painted + space
 }
 
@@ -18,7 +23,7 @@ const pad = (text: string, painted: string, width: number, align: "right" | unde
 export const table = <Row>(paint: Paint, columns: ReadonlyArray<Column<Row>>, rows: ReadonlyArray<Row>): string => {
   const texts = rows.map((row) => columns.map(({ value }) => safe(String(value(row)))))
   const widths = columns.map(({ title }, i) =>
-    texts.reduce((width, row) => Math.max(width, CliOutput.displayWidth(row[i]!)), title.length)
+    texts.reduce((width, row) => Math.max(width, displayWidth(row[i]!)), title.length)
   )
   const line = (cells: ReadonlyArray<string>, colour: (i: number) => (text: string) => string) =>
     cells.map((cell, i) => pad(cell, colour(i)(cell), widths[i]!, columns[i]!.align)).join("  ").trimEnd()

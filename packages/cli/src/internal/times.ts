@@ -14,3 +14,22 @@ export const ago = (millis: number, now: number): string => {
   if (seconds < 3600) return unit(Math.floor(seconds / 60), "minute")
   return seconds < 86_400 ? unit(Math.floor(seconds / 3600), "hour") : unit(Math.floor(seconds / 86_400), "day")
 }
+
+const spans: ReadonlyArray<readonly [seconds: number, name: string]> = [
+  [86_400, "d"],
+  [3_600, "h"],
+  [60, "m"],
+  [1, "s"]
+]
+
+/** `350ms`, `42s`, `3m 20s`, `2d 4h`: the two largest units. */
+export const span = (seconds: number): string => {
+  if (seconds === 0) return "0s"
+  if (seconds < 1) return `${Math.max(1, Math.round(seconds * 1_000))}ms`
+  const whole = Math.round(seconds)
+  const i = spans.findIndex(([size]) => whole >= size)
+  const [size, name] = spans[i]!
+  const next = spans[i + 1]
+  const rest = next === undefined ? 0 : Math.floor((whole % size) / next[0])
+  return `${Math.floor(whole / size)}${name}${rest === 0 ? "" : ` ${rest}${next![1]}`}`
+}

@@ -19,10 +19,11 @@ export interface Said {
   readonly err: string
 }
 
-/** One command line, split at spaces, or as its words. */
-export const weft = Effect.fnUntraced(function*(line: string | ReadonlyArray<string>) {
-  const out: Array<string> = []
-  const err: Array<string> = []
+/** One command line, split at spaces, or as its words. What it says can be watched while it goes on. */
+export const weft = Effect.fnUntraced(function*(
+  line: string | ReadonlyArray<string>,
+  { err, out }: { readonly out: Array<string>; readonly err: Array<string> } = { out: [], err: [] }
+) {
   const console: Console.Console = Object.assign(Object.create(globalThis.console) as Console.Console, {
     log: (text: string) => void out.push(text),
     error: (text: string) => void err.push(text)

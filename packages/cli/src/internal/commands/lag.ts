@@ -1,65 +1,98 @@
-import { type PartitionLag, lag as lagOf } from "@weft/kafka/Admin"
+import { Admin } from "@weft/kafka/Admin"
+import * as GroupMonitor from "@weft/pipeline/GroupMonitor"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { type Answer, answer } from "../answer.ts"
-import { knownGroup, knownTopics, withKafka } from "../kafka.ts"
-import type { Paint } from "../paint.ts"
-import { count, table } from "../table.ts"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { CliFailure } from "../../CliFailure.ts"
+import { type Answer, orFail } from "../answer.ts"
+import { inTime, inWords, kafkaFailure, knownTopics, withOpenKafka } from "../kafka.ts"
+import { groupDetailJson, groupJson, groupText, lookText } from "../lagTables.ts"
+import { nearNames } from "../nearNames.ts"
+import { type ServiceGroups, serviceGroups, servicesOf } from "../serviceGroups.ts"
+import { answerWatching, watchFlags } from "../watch.ts"
 
-const byTopic = (places: ReadonlyArray<PartitionLag>) =>
-  [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, partitions]) => ({
-    topic,
-    partitions: partitions.length,
-    lag: partitions.reduce((sum, one) => sum + one.lag, 0n),
-    maxPartitionLag: partitions.reduce((most, one) => one.lag > most ? one.lag : most, 0n)
-  })).sort((a, b) => a.topic < b.topic ? -1 : 1)
+/** What a service's group is called where its row does not say. */
+const derivedGroup = (service: string): string => `${service}-consumer-group`
 
-const total = (places: ReadonlyArray<{ readonly lag: bigint }>): bigint =>
-  places.reduce((sum, one) => sum + one.lag, 0n)
-
-const colour = ({ lag }: { readonly lag: bigint }): keyof Paint | undefined => lag === 0n ? "green" : undefined
-
-const lagAnswer = (group: string, places: ReadonlyArray<PartitionLag>, partitions: boolean): Answer => {
-  const topics = byTopic(places)
-  const sum = total(places)
-  return {
-    json: {
-      group,
-      totalLag: sum,
-      topics,
-      partitions: places.map((one) => ({ ...one, committed: one.committed ?? null }))
-    },
-    text: (paint) =>
-      places.length === 0
-        ? `the group has committed no offsets; name a topic to count from its beginning: weft lag ${group} --topic TOPIC`
-        : [
-          partitions
-            ? table(paint, [
-              { title: "TOPIC", value: (row) => row.topic },
-              { title: "PARTITION", value: (row) => row.partition, align: "right" },
-              { title: "COMMITTED", value: (row) => row.committed ?? "none", align: "right" },
-              { title: "END", value: (row) => row.end, align: "right" },
-              { title: "LAG", value: (row) => row.lag, align: "right", paint: colour }
-            ], places)
-            : table(paint, [
-              { title: "TOPIC", value: (row) => row.topic },
-              { title: "PARTITIONS", value: (row) => row.partitions, align: "right" },
-              { title: "LAG", value: (row) => row.lag, align: "right", paint: colour },
-              { title: "MOST OF ONE PARTITION", value: (row) => row.maxPartitionLag, align: "right" }
-            ], topics),
-          "",
-          sum === 0n ? `${group} has nothing to catch up on` : `${group} is ${count(Number(sum), "record")} behind`
-        ].join("\n")
-  }
+const notFound = (name: string, groups: ReadonlyArray<string>, services: ServiceGroups) => {
+  const group = services.get(name)
+  return new CliFailure({
+    kind: "NotFound",
+    message: group === undefined
+      ? `no consumer group${services.size === 0 ? "" : " and no service"} is called "${name}"`
+      : `the members of ${name} would be in the group "${group}", which does not exist: none has ever joined`,
+    near: group === undefined ? nearNames(name, new Set([...services.keys(), ...groups])) : [],
+    next: "weft groups list shows all groups, weft config list all services"
+  })
 }
 
-const read = Effect.fnUntraced(function*(group: string, topics: ReadonlyArray<string>, partitions: boolean) {
-  yield* knownGroup(group)
-  yield* knownTopics(topics)
-  return lagAnswer(group, yield* lagOf(group, topics.length === 0 ? undefined : topics), partitions)
+/** The group that is meant: by its own name, or by that of the service whose members are in it. */
+const groupOf = Effect.fnUntraced(function*(name: string) {
+  const admin = yield* Admin
+  const groups = (yield* admin.listGroups).map(({ groupId }) => groupId)
+  if (groups.includes(name)) return name
+  // That the database is away is no secret only where it would have helped.
+  const services = yield* Effect.result(serviceGroups)
+  const known: ServiceGroups = Result.isSuccess(services) ? services.success : new Map<string, string>()
+  const found = [known.get(name) ?? derivedGroup(name)].find((group) => groups.includes(group))
+  if (found !== undefined) return found
+  const missing = notFound(name, groups, known)
+  if (Result.isSuccess(services)) return yield* missing
+  return yield* new CliFailure({
+    kind: services.failure.kind,
+    message: `${missing.message}; whether a service is cannot be told: ${services.failure.message}`,
+    near: missing.near,
+    next: services.failure.next
+  })
 })
+
+const allAnswer = ({ failed, groups }: GroupMonitor.Look): Answer => ({
+  json: {
+    groups: groups.map(groupJson),
+    failed: failed.map(({ error, group }) => ({ group, message: kafkaFailure(error).message }))
+  },
+  text: (paint) => lookText(paint, { failed, groups })
+})
+
+/** One look after the other at all groups. */
+const atAll = Effect.gen(function*() {
+  const services = servicesOf(yield* serviceGroups)
+  const monitor = GroupMonitor.make({ serviceOf: (group) => services.get(group) ?? group })
+  return Effect.map(monitor.look, allAnswer)
+})
+
+/** The same at one group. */
+const atOne = Effect.fnUntraced(function*(name: string, topics: ReadonlyArray<string>, byPartition: boolean) {
+  const wanted = yield* groupOf(name)
+  yield* knownTopics(topics)
+  const monitor = GroupMonitor.make({
+    groups: (group) => group === wanted,
+    serviceOf: () => name,
+    uncommitted: { topics },
+    ...topics.length === 0 ? {} : { topics: (topic: string) => topics.includes(topic) }
+  })
+  return Effect.flatMap(monitor.look, ({ groups: [group] }): Effect.Effect<Answer, CliFailure> =>
+    group === undefined
+      ? Effect.fail(notFound(name, [], new Map()))
+      : Effect.succeed({
+        json: groupDetailJson(group),
+        text: (paint) => groupText(paint, group, byPartition)
+      }))
+})
+
+/** Each run is a look; what comes before the first one is done once, as soon as it can be done. */
+const startedOnce = <A, E, R>(start: Effect.Effect<Effect.Effect<A, E, R>, E, R>): Effect.Effect<A, E, R> => {
+  let look: Effect.Effect<A, E, R> | undefined
+  return Effect.suspend(() =>
+    look ?? Effect.flatMap(start, (started) => {
+      look = started
+      return started
+    })
+  )
+}
 
 export const topicFlag = Flag.String("topic").pipe(
   Flag.withAlias("t"),
@@ -68,20 +101,31 @@ export const topicFlag = Flag.String("topic").pipe(
 )
 
 export const lag = Command.make("lag", {
-  group: Argument.String("group").pipe(Argument.withDescription("The consumer group's id")),
+  name: Argument.String("service|group").pipe(
+    Argument.withDescription("A consumer group, or the service whose members are in it; left out, all groups"),
+    Argument.optional
+  ),
   topic: topicFlag,
   partitions: Flag.Boolean("partitions").pipe(
     Flag.withAlias("p"),
     Flag.withDescription("A line for each partition"),
     Flag.withDefault(false)
-  )
-}, ({ group, partitions, topic }) => answer(withKafka(read(group, topic, partitions)))).pipe(
-  Command.withDescription(
-    "Show how many records a consumer group is behind, by its committed offsets. It need not be a group of Weft."
   ),
-  Command.withShortDescription("Show how many records a consumer group is behind"),
+  ...watchFlags
+}, ({ interval, name, partitions, topic, watch }) => {
+  const look = startedOnce(
+    Option.match(name, { onNone: () => atAll, onSome: (one) => atOne(one, topic, partitions) })
+  )
+  return orFail(withOpenKafka(answerWatching(inTime(inWords(look)), { watch, interval })))
+}).pipe(
+  Command.withDescription(
+    "Show how far consumer groups are behind, in records and in time, by their committed offsets. They need not be " +
+      "groups of Weft. With --watch also how fast they drain, and what it means: ok, slow, stall, stop, rewind."
+  ),
+  Command.withShortDescription("Show how far consumer groups are behind"),
   Command.withExamples([
-    { command: "weft lag loom-georegion" },
+    { command: "weft lag", description: "All groups, the worst first" },
+    { command: "weft lag georegion-detector --watch", description: "A service, as it goes on" },
     { command: "weft lag loom-georegion --topic location.address.geocoded --partitions" }
   ])
 )

@@ -129,6 +129,12 @@ const subjectOf = (
       ? Resolution.resolve({ service, row: found })
       : AppliedConfig.resolveAgain(member.applied, service, found))
 
+/** When the row was changed last, in milliseconds since 1970; 0 where there is none. */
+const writtenAt = (columns: ConfigRow.Columns | null): number => {
+  const millis = Date.parse(String(columns?.["updated_at"]))
+  return Number.isNaN(millis) ? 0 : millis
+}
+
 /**
  * Recommendations on the tables of the migrations.
  *
@@ -166,7 +172,9 @@ export const layerWith = (options: Options = {}): Layer.Layer<Recommendations, n
           since: now - (windowMs
             ?? Math.max(Duration.toMillis(defaultWindow), 12 * judged.current.config.metricsIntervalMs))
         })
-        const seen = RecommendationEvidence.make(service, measured, { since: latest?.appliedAt })
+        // What was written and not told to be applied yet is not judged by what was before it.
+        const since = Math.max(latest?.appliedAt ?? 0, writtenAt(found.columns))
+        const seen = RecommendationEvidence.make(service, measured, { since })
         return {
           config: Recommendation.configurationOf(judged.current.config),
           evaluation: Recommendation.evaluate(seen, judged)

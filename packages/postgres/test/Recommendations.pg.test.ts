@@ -41,7 +41,11 @@ const given = (url: string) =>
   Effect.gen(function*() {
     const { write } = yield* MetricsSink.MetricsSink
     const writer = yield* ConfigWriter.ConfigWriter
+    const sql = yield* PgClient.PgClient
     yield* writer.set(service, row)
+    yield* sql`ALTER TABLE pipeline_consumer_configs DISABLE TRIGGER weft_touch_consumer_config`
+    yield* sql`UPDATE pipeline_consumer_configs SET updated_at = now() - INTERVAL '1 hour'`
+    yield* sql`ALTER TABLE pipeline_consumer_configs ENABLE TRIGGER weft_touch_consumer_config`
     const measure = Effect.fnUntraced(function*(
       change: Partial<MetricsSink.MemberMetrics>,
       intervals = 4,
@@ -130,6 +134,8 @@ describe("Recommendations", () => {
         yield* measure(stalled)
         const [found] = yield* recommendations.refresh(service)
         yield* writer.set(service, found!.recommendedConfig)
+        // As long as no member runs with it, nothing more is said.
+        assert.deepStrictEqual(yield* recommendations.refresh(service), [])
         yield* report
         assert.deepStrictEqual(yield* recommendations.refresh(service), [])
         const [resolved] = yield* recommendations.list(service, { all: true })

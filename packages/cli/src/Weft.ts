@@ -26,6 +26,7 @@ import { lag } from "./internal/commands/lag.ts"
 import { metrics } from "./internal/commands/metrics.ts"
 import { migrate } from "./internal/commands/migrate.ts"
 import { monitor } from "./internal/commands/monitor.ts"
+import { recommend } from "./internal/commands/recommend.ts"
 import { topics } from "./internal/commands/topics.ts"
 import { helpText } from "./internal/helpText.ts"
 import { usageFailure } from "./internal/usage.ts"
@@ -60,7 +61,7 @@ weft COMMAND --help tells more, with examples. Ends with ${
 export const command = Command.make("weft").pipe(
   Command.withDescription(description),
   Command.withSubcommands([
-    { group: "HEALTH", commands: [doctor, metrics] },
+    { group: "HEALTH", commands: [doctor, metrics, recommend] },
     { group: "DATABASE", commands: [migrate, config] },
     { group: "KAFKA", commands: [groups, topics, lag, monitor, dlq] }
   ]),

@@ -2,6 +2,10 @@
  * Whether a pipeline is started, ready and live: the three probes of an orchestrator. Pure: what was known, and what the
  * consumer told.
  *
+ * Liveness fails for one thing only: the pipeline has failed for good, and nothing in its process will start it again.
+ * Whatever a restart does not cure is readiness: brokers or a database that are away, a client that crashed and is being
+ * replaced. A stalled partition is neither; a restart would begin with the same record, and cost a rebalance.
+ *
  * @since 0.1.0
  */
 import type { ConsumerEvent } from "@weft/kafka/ConsumerEvent"
@@ -38,6 +42,12 @@ export const initial: Health = {
   stalled: []
 }
 
+const leftReasons = {
+  rejoin: "it is joining its group again",
+  shutdown: "it has left its group",
+  failure: "it has left its group after a failure"
+} as const
+
 const without = (stalled: ReadonlyArray<string>, keys: ReadonlyArray<string>): ReadonlyArray<string> =>
   stalled.some((key) => keys.includes(key)) ? stalled.filter((key) => !keys.includes(key)) : stalled
 
@@ -57,6 +67,8 @@ export const observe = (health: Health, event: ConsumerEvent): Health => {
       const key = keyOf(event.topic, event.partition)
       return health.stalled.includes(key) ? health : { ...health, stalled: [...health.stalled, key] }
     }
+    case "Left":
+      return health.live ? { ...health, ready: false, reason: leftReasons[event.reason] } : health
     case "Lost":
       return {
         ...health,
@@ -95,3 +107,54 @@ export const failed = (health: Health, cause: Cause.Cause<PipelineError>): Healt
  */
 export const stopped = (health: Health): Health =>
   health.live ? { ...health, ready: false, reason: "it was stopped" } : health
+
+/**
+ * The probes of an orchestrator.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Probe = "started" | "ready" | "live"
+
+/**
+ * The health of a pipeline, with the name of its service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceHealth extends Health {
+  readonly service: string
+}
+
+/**
+ * What a probe is answered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProbeReport {
+  readonly probe: Probe
+  readonly ok: boolean
+  /** One sentence for each pipeline for which it is not; those that only have a stalled partition are told, too. */
+  readonly reasons: ReadonlyArray<string>
+  readonly pipelines: ReadonlyArray<ServiceHealth>
+}
+
+const reasonsOf = (one: ServiceHealth, probe: Probe): ReadonlyArray<string> => [
+  ...(one[probe] ? [] : [`${one.service}: ${one.reason ?? `not ${probe}`}`]),
+  ...(one.stalled.length > 0 ? [`${one.service}: no progress on ${one.stalled.join(", ")}`] : [])
+]
+
+/**
+ * What a process with these pipelines answers to a probe: it is started, ready, or live, if all of them are. Without any
+ * it is live, and nothing else.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const report = (probe: Probe, pipelines: ReadonlyArray<ServiceHealth>): ProbeReport => ({
+  probe,
+  ok: pipelines.length === 0 ? probe === "live" : pipelines.every((one) => one[probe]),
+  reasons: pipelines.length === 0 ? ["no pipeline runs"] : pipelines.flatMap((one) => reasonsOf(one, probe)),
+  pipelines
+})

@@ -30,6 +30,8 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { codeSettings } from "./internal/codeSettings.ts"
+import * as Health from "./Health.ts"
+import { HealthRegistry } from "./HealthRegistry.ts"
 import { start } from "./internal/start.ts"
 import type { MetricsSink } from "./MetricsSink.ts"
 import type { PipelineError } from "./PipelineError.ts"
@@ -144,7 +146,15 @@ export const run = <R>(pipeline: Pipeline<R>): Effect.Effect<never, PipelineErro
 export const startWithin = <R>(
   pipeline: Pipeline<R>
 ): Effect.Effect<RunningPipeline["Service"], never, Requirements | Scope.Scope | R> =>
-  start(pipeline.subscription, pipeline.definition, configOptions(pipeline))
+  Effect.gen(function*() {
+    // From here on, and not once it has its configuration: a process is not started while one of its pipelines is not.
+    let health = Effect.succeed(Health.initial)
+    const registry = yield* HealthRegistry
+    yield* registry.register(pipeline.service, Effect.suspend(() => health))
+    const running = yield* start(pipeline.subscription, pipeline.definition, configOptions(pipeline))
+    health = running.health
+    return running
+  })
 
 /** Who hears of a pipeline in a layer that has failed for good. */
 const OnFailure = Context.Reference<(cause: Cause.Cause<PipelineError>) => Effect.Effect<void>>(

@@ -1,5 +1,5 @@
 /**
- * The last lines of .ci/run: `node scripts/countResults.ts <vitest's JSON report> check=<exit code> tests=<exit code> packed=<exit code>`.
+ * The last lines of .ci/run: `node scripts/countResults.ts <vitest's JSON report> check=<exit code> tests=<exit code> ...`.
  * Each test counts, and each of the other steps counts as one. Exits with 0 when nothing failed.
  */
 import { existsSync, readFileSync } from "node:fs"

@@ -37,7 +37,7 @@ const bugs: ReadonlyArray<Bug> = [
     name: "a commit passes over a gap",
     file: "kafka/src/internal/offsetTracker.ts",
     replace: "return first === undefined || first.done === first.from ? this.below : first.batch.offset(first.done)",
-    by: "return first === undefined ? this.below : this.spans[this.spans.length - 1]!.nextOffset",
+    by: "const last = this.entries.at(-1); return last instanceof Span ? last.nextOffset : last?.end ?? this.below",
     faults: "planned"
   },
   {

@@ -54,7 +54,10 @@ export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags =>
       bytes: { type: "string", default: "500" }
     }
   })
-  const minutes = wholeNumber("--minutes", values.minutes, 1, 1440)
+  const minutes = Number(values.minutes)
+  if (!(minutes >= 0.25 && minutes <= 1440)) {
+    throw new Error(`--minutes takes a number from 0.25 to 1440, not "${values.minutes}"`)
+  }
   if (values.backlog) {
     return {
       mode: "backlog",
@@ -62,7 +65,7 @@ export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags =>
       bytes: wholeNumber("--bytes", values.bytes, 50, 1_000_000),
       partitions: wholeNumber("--partitions", values.partitions ?? "64", 1, 1000),
       workMs: wholeNumber("--work", values.work ?? "50", 0, 60_000),
-      seconds: minutes * 60
+      seconds: Math.round(minutes * 60)
     }
   }
   const order = values.order

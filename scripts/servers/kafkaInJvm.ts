@@ -21,9 +21,10 @@ interface NodePorts {
   readonly controllerPort: number
 }
 
-const properties = (node: NodePorts, all: ReadonlyArray<NodePorts>, folder: string): string =>
+const properties = (node: NodePorts, all: ReadonlyArray<NodePorts>, folder: string, settings: object): string =>
   Object.entries({
     ...brokerSettings(all.length),
+    ...settings,
     "process.roles": "broker,controller",
     "node.id": node.id,
     "controller.quorum.voters": all.map(({ controllerPort, id }) => `${id}@127.0.0.1:${controllerPort}`).join(","),
@@ -37,7 +38,12 @@ const properties = (node: NodePorts, all: ReadonlyArray<NodePorts>, folder: stri
 /** Starts real Kafka (KRaft) in one JVM for each node, on free ports unless `port` names the first of them. */
 export const startKafkaInJvm = async (
   java: string,
-  options: { readonly nodes: number; readonly port: number | undefined }
+  options: {
+    readonly nodes: number
+    readonly port: number | undefined
+    /** Settings of the brokers beside those that all tests have; as Kafka names them. */
+    readonly settings?: Readonly<Record<string, string | number | boolean>>
+  }
 ): Promise<KafkaServer> => {
   const ports = await portsFrom(options.port, options.nodes, options.nodes)
   const classPath = join(await kafkaJars(), "*")
@@ -54,7 +60,7 @@ export const startKafkaInJvm = async (
   const propertiesFile = (id: number) => join(folder.path, `node-${id}.properties`)
 
   const format = async (node: NodePorts) => {
-    await writeFile(propertiesFile(node.id), properties(node, all, folder.path))
+    await writeFile(propertiesFile(node.id), properties(node, all, folder.path, options.settings ?? {}))
     const args = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", propertiesFile(node.id)]
     await run(java, ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classPath, ...args])
   }

@@ -153,13 +153,19 @@ export const make = (
  * The bounds that back-pressure keeps, derived from the settings where they are not given.
  *
  * **The memory formula.** Bytes in partition queues never exceed
- * `min(partitions x (queueMaxBytes + maxPartitionFetchBytes), bufferMaxBytes + brokers x fetchMaxBytes)`: the queues'
- * bound, and what the fetches already under way when it was reached may still bring. A partition that is paused or halted
- * keeps what is in its queue, at most `queueMaxBytes + maxPartitionFetchBytes`, beside the second of the two: it holds up
- * no other. Where a single record batch is
- * larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), take its size instead. A transport that hands
- * over decoded records adds 160 bytes for each. In-flight records add the batches that they belong to: at most as many as
- * are in flight.
+ * `min(partitions x (queueMaxBytes + overshoot), bufferMaxBytes + brokers x fetchMaxBytes)`: the queues' bound, and what was
+ * on its way when it was reached.
+ *
+ * - The overshoot of a partition is one record batch, and what an answer still holds of it, at most `maxPartitionFetchBytes`.
+ *   Batches count as they lie in memory, which is decompressed; what is left of an answer stays compressed until there is
+ *   room. Where a single batch is larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), or grows beyond
+ *   it when it is decompressed, take that size instead.
+ * - A partition that is paused or halted keeps what is in its queue, at most `queueMaxBytes` and its overshoot, beside the
+ *   second of the two bounds: it holds up no other. Paused by the dozen, partitions come to the first bound.
+ * - A transport that hands over decoded records adds 160 bytes for each.
+ *
+ * What was handed out and is not settled comes on top: for streams at most `inFlightMaxBytes` and one hand-out; for a
+ * runtime that takes records itself, the batches of what it has taken, at most as many as it has records.
  *
  * @category models
  * @since 0.1.0

@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Consumer from "../src/Consumer.ts"
 import { OffsetBatch } from "../src/Offset.ts"
 import { make as topicPartition } from "../src/TopicPartition.ts"
-import { advance, codecs, committedOf, member, untilDone, valueOf, withCluster } from "./fixtures.ts"
+import { advance, codecs, collectEvents, committedOf, member, untilDone, valueOf, withCluster } from "./fixtures.ts"
 
 /** Reads all with a handler that takes its time; records what begins and what ends. */
 const work = (consumer: Consumer.Consumer["Service"], takesMs: (value: string) => number) => {
@@ -57,6 +59,26 @@ describe("a drain", () => {
         assert.deepStrictEqual(ended.sort(), ["0", "97"])
         assert.deepStrictEqual(yield* committedOf(cluster), { 0: 98 })
         yield* Scope.close(scope, Exit.void)
+      })))
+
+  it.effect("does not wait for a partition that is given up before it handed anything out", () =>
+    withCluster({ partitions: 4, records: 40 }, () =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ clientId: "a", queueMaxRecords: 5 })
+        const events = yield* collectEvents(consumer)
+        // Somebody reads, but takes nothing: the queues are full, and nothing is in flight.
+        const reading = yield* Effect.forkChild(Stream.runForEach(consumer.partitions, () => Effect.void))
+        yield* advance(1_000)
+        assert.isTrue(
+          (yield* consumer.snapshot).every(({ inFlight, queuedRecords }) => inFlight === 0 && queuedRecords > 0)
+        )
+        const other = yield* member({ clientId: "b" })
+        yield* advance(4_000)
+        assert.lengthOf(yield* other.snapshot, 2)
+        const drained = (yield* Ref.get(events)).filter((event) => event._tag === "Drained")
+        assert.isAbove(drained.length, 0)
+        for (const { durationMs } of drained) assert.isBelow(durationMs, 100)
+        yield* Fiber.interrupt(reading)
       })))
 
   it.effect("does not wait for records that a seek made worthless", () =>

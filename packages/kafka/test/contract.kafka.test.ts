@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { KafkaJs } from "@weft/kafkajs"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -13,6 +14,7 @@ import { brokers, freshGroup, freshTopic } from "../../../test-support/servers.t
 import * as Admin from "../src/Admin.ts"
 import * as Codec from "../src/Codec.ts"
 import * as Consumer from "../src/Consumer.ts"
+import type { ConsumerEvent } from "../src/ConsumerEvent.ts"
 import * as ConsumerSettings from "../src/ConsumerSettings.ts"
 import { OffsetBatch } from "../src/Offset.ts"
 import * as Producer from "../src/Producer.ts"
@@ -176,6 +178,72 @@ describe("Consumer on a real Kafka", () => {
         assert.isAtMost(most, (500_000 + 400_000) * 1.2)
       }))
     }).pipe(Effect.provide(live())), 60_000)
+
+  it.live(
+    "5 stall: a handler that never returns is told within max_poll_interval_ms plus a second; others go on",
+    () =>
+      Effect.gen(function*() {
+        const topic = yield* Effect.promise(() => freshTopic("stall", 3))
+        const group = freshGroup("stall")
+        yield* produce(topic, 300, 3)
+        const maxPollIntervalMs = 7_000
+        const consumer = yield* Consumer.make({
+          subscription: Subscription.topics(topic),
+          settings: settings(group, {
+            maxPollIntervalMs,
+            sessionTimeoutMs: 6_000,
+            maxPollRecords: 10,
+            drainTimeoutMs: 0
+          })
+        })
+        const done = [0, 0, 0]
+        let begunAt = 0
+        const stalls: Array<{ readonly atMs: number; readonly event: Extract<ConsumerEvent, { _tag: "Stalled" }> }> = []
+        const others: Array<string> = []
+        yield* Effect.forkChild(Stream.runForEach(consumer.events, (event) =>
+          Effect.map(Clock.currentTimeMillis, (atMs) => {
+            if (event._tag === "Stalled") stalls.push({ atMs, event })
+            if (event._tag === "Lost" || event._tag === "Crashed") others.push(event._tag)
+          })))
+        const handle = Effect.fn("askTheBank")(function*(partition: number, offset: bigint) {
+          if (partition === 1 && offset === 42n) {
+            begunAt = yield* Clock.currentTimeMillis
+            return yield* Effect.never
+          }
+          done[partition]!++
+        })
+        yield* consumer.partitionedStream(codecs).pipe(
+          Stream.flatMap(([{ partition }, records]) =>
+            Stream.mapEffect(records, (record) =>
+              Effect.map(handle(partition, record.record.offset), () => {
+                record.offset.settle()
+              })), { concurrency: "unbounded" }),
+          Stream.runDrain,
+          Effect.forkChild
+        )
+        yield* until(Effect.sync(() =>
+          stalls.length > 0
+        ))
+        const [{ atMs, event }] = stalls as [typeof stalls[number]]
+        assert.deepInclude(event, { topic, partition: 1, offset: 42n })
+        assert.isAtLeast(atMs - begunAt, maxPollIntervalMs)
+        assert.isAtMost(atMs - begunAt, maxPollIntervalMs + 1_000)
+        assert.isTrue(
+          event.fiber?.stack.some((frame) =>
+            frame.startsWith("askTheBank")
+          )
+        )
+        // The member is alive to the broker, and what comes to the other partitions is processed.
+        yield* produce(topic, 30, 3)
+        yield* until(Effect.sync(() => done[0] === 110 && done[2] === 110))
+        assert.strictEqual(done[1], 42)
+        assert.isEmpty(others)
+        yield* consumer.flush
+        const lags = yield* Admin.lag(group, [topic])
+        assert.deepStrictEqual(lags.map(({ lag }) => Number(lag)), [0, 110 - 42, 0])
+      }).pipe(Effect.scoped, Effect.provide(live())),
+    60_000
+  )
 
   it.live("a pattern picks up topics that appear later", () =>
     Effect.gen(function*() {

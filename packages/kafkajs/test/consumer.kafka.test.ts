@@ -8,7 +8,18 @@ import * as Scope from "effect/Scope"
 import { Kafka, logLevel } from "kafkajs"
 import { brokers, freshName } from "../../../test-support/servers.ts"
 import { openCluster } from "../src/internal/inside.ts"
-import { failureOf, groupOf, member, onKafka, producerSettings, records, topicOf, until, valuesOf } from "./support.ts"
+import {
+  failureOf,
+  groupOf,
+  member,
+  onKafka,
+  producerSettings,
+  record,
+  records,
+  topicOf,
+  until,
+  valuesOf
+} from "./support.ts"
 
 const membersOf = (group: string) =>
   Effect.gen(function*() {
@@ -323,5 +334,69 @@ describe("fetching", () => {
         assert.deepStrictEqual(valuesOf(probe), ["95", "96", "97", "98", "99"])
       })),
     30_000
+  )
+})
+
+describe("fetching", () => {
+  it.live(
+    "partitions of one broker take turns, however little an answer may hold",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const partitions = 6
+        const [topic, group] = [yield* topicOf("turns", partitions), yield* groupOf("turns")]
+        const producer = yield* (yield* Transport).producer(producerSettings)
+        // Each record in a batch of its own: an answer has room for a few of one partition, and of no other.
+        for (let n = 0; n < 60; n++) {
+          yield* producer.send(
+            Array.from({ length: partitions }, (_, partition) => ({
+              topic,
+              partition,
+              records: [record("x".repeat(500))]
+            }))
+          )
+        }
+        const probe = yield* member(topic, group, { with: { fetchMaxBytes: 1_200, maxPartitionFetchBytes: 1_200 } })
+        const counts = Array.from({ length: partitions }, () => 0)
+        yield* until(() => probe.records.length === 60 * partitions)
+        let widest = 0
+        for (const { partition } of probe.records) {
+          counts[partition]!++
+          widest = Math.max(widest, Math.max(...counts) - Math.min(...counts))
+        }
+        assert.deepStrictEqual(counts, Array.from({ length: partitions }, () => 60))
+        assert.isAtMost(widest, 12, "nobody is far ahead while another waits")
+      })),
+    60_000
+  )
+
+  it.live(
+    "what brings no records is waited for at the broker, not asked for again and again",
+    () =>
+      onKafka(Effect.gen(function*() {
+        const [topic, group] = [yield* topicOf("idle", 2), yield* groupOf("idle")]
+        const kafka = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
+        yield* Effect.promise(async () => {
+          const producer = kafka.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 })
+          await producer.connect()
+          // The log ends in records that nobody may read, and in a marker.
+          for (const end of ["commit", "abort"] as const) {
+            const transaction = await producer.transaction()
+            await transaction.send({ topic, messages: [0, 1].map((partition) => ({ partition, value: end })) })
+            await transaction[end]()
+          }
+          await producer.disconnect()
+        })
+        const fetchMaxWaitMs = 250
+        const probe = yield* member(topic, group, { with: { fetchMaxWaitMs } })
+        yield* until(() => probe.records.length === 2)
+        yield* Effect.sleep("500 millis")
+        const before = probe.alive.fetch
+        yield* Effect.sleep("2500 millis")
+        const fetches = probe.alive.fetch - before
+        assert.isAtLeast(fetches, 1)
+        assert.isAtMost(fetches, 2_500 / fetchMaxWaitMs + 3)
+        assert.lengthOf(probe.records, 2)
+      })),
+    60_000
   )
 })

@@ -77,19 +77,33 @@ describe("5 stall", () => {
         const log = new Log()
         const { running, stop } = yield* start(Pipeline.make({
           ...stalling,
+          overrides: { ...stalling.overrides, sessionTimeoutMs: 10_000 },
           order: "key",
           retry: Schedule.spaced("40 seconds"),
           process: log.handler(() => 5, (record) =>
             record.offset === 3n && record.attempt < 3 ? Effect.fail(new Flaky()) : Effect.void)
         }))
         const stalls = yield* stallsOf(running)
+        const lost: Array<ConsumerEvent> = []
+        yield* Effect.forkChild(Stream.runForEach(running.consumer.events, (event) =>
+          Effect.sync(() => {
+            if (event._tag === "Lost" || event._tag === "Revoked") {
+              lost.push(event)
+            }
+          })))
         for (let i = 0; i < 90; i++) {
           yield* cluster.append("in", [{ key: `k${i}`, value: String(i) }])
           yield* advance(1_000, 100)
+          // It counts as taken, and holds no worker.
+          if (i < 35) {
+            assert.isAtLeast((yield* running.totals).inFlight, 1)
+          }
         }
         yield* until(() =>
           log.done.length === 100, "all is done")
         assert.isEmpty(stalls)
+        // Four sessions long: heartbeats went on.
+        assert.isEmpty(lost)
         yield* stop
       })))
 })

@@ -44,12 +44,20 @@ const units: Readonly<Record<string, string>> = {
  * @category combinators
  * @since 0.1.0
  */
-export const nameOf = (metric: Pick<Metric.Metric.Snapshot, "id" | "type" | "attributes">): string => {
+export const nameOf = (metric: Pick<Metric.Metric<never, unknown>, "id" | "type" | "attributes">): string => {
   const name = metric.id.replace(/[^a-zA-Z0-9_:]+/g, "_")
   const unit = units[metric.attributes?.["unit"] ?? metric.attributes?.["time_unit"] ?? ""]
   const measured = withSuffix(name, unit)
   return withSuffix(measured, metric.type === "Counter" || metric.type === "Frequency" ? "total" : undefined)
 }
+
+/**
+ * The name of an attribute in Prometheus.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const labelOf = (attribute: string): string => attribute.replace(/[^a-zA-Z0-9_]+/g, "_")
 
 const withSuffix = (name: string, suffix: string | undefined): string =>
   suffix === undefined || name.endsWith(`_${suffix}`) || name.endsWith(`_${suffix}_total`) ? name : `${name}_${suffix}`

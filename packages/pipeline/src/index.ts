@@ -96,6 +96,11 @@ export * as MeasuredFacts from "./MeasuredFacts.ts"
 /**
  * @since 0.1.0
  */
+export * as MetricCatalogue from "./MetricCatalogue.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as MetricsSink from "./MetricsSink.ts"
 
 /**

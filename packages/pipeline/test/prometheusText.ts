@@ -17,9 +17,9 @@ export interface Family {
 }
 
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
-const helpLine = /^# HELP (\S+) (.*)$/
+const helpLine = /^# HELP (\S+) (.*)$/s
 const typeLine = /^# TYPE (\S+) (counter|gauge|histogram|summary|untyped)$/
-const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/
+const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/s
 const label = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)/
 const number = /^(?:[+-]Inf|NaN|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)$/
 

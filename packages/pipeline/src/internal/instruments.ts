@@ -8,6 +8,12 @@ import type { MemberMetrics, ProcessingMetrics } from "../MetricsSink.ts"
 
 type Instrument = Metric.Metric<number, unknown>
 
+/** Metrics, and which attributes each of their series has. */
+interface Described {
+  readonly metrics: ReadonlyArray<Instrument>
+  readonly attributes: ReadonlyArray<string>
+}
+
 const counter = (id: string, unit: string, description: string): Instrument =>
   Metric.counter(id, { description, attributes: { unit }, incremental: true })
 
@@ -139,6 +145,45 @@ const place = (topic: string, group: string): Metric.Metric.AttributeSet => ({
   "messaging.consumer.group.name": group
 })
 
+const partitionOf = (topic: string, partition: number, group: string): Metric.Metric.AttributeSet => ({
+  topic_name: topic,
+  partition_id: String(partition),
+  group_id: group
+})
+
+const memberOf = (service: string, group: string): Metric.Metric.AttributeSet => ({
+  "messaging.consumer.group.name": group,
+  "messaging.client.id": service
+})
+
+/** All that a pipeline and its producers tell. */
+export const described: ReadonlyArray<Described> = [
+  {
+    metrics: Object.values(work),
+    attributes: Object.keys({ ...operation("process", "process"), ...place("", "") })
+  },
+  {
+    metrics: [ClientMetrics.sentMessages],
+    attributes: [...Object.keys(operation("send", "send")), "messaging.destination.name", "error.type"]
+  },
+  {
+    metrics: [ClientMetrics.operationDuration],
+    attributes: [
+      ...Object.keys(operation("", "")),
+      "messaging.destination.name",
+      ...Object.keys(memberOf("", "")),
+      "error.type"
+    ]
+  },
+  { metrics: [processingTime, ...Object.values(topicCounters)], attributes: Object.keys(place("", "")) },
+  { metrics: Object.values(partitionGauges), attributes: Object.keys(partitionOf("", 0, "")) },
+  {
+    metrics: [...Object.values(memberGauges), ...Object.values(memberCounters)],
+    attributes: Object.keys(memberOf("", ""))
+  },
+  { metrics: [dropped], attributes: [] }
+]
+
 export interface TopicInstruments extends Family<keyof typeof work> {
   readonly counters: Family<keyof typeof topicCounters>
 }
@@ -155,7 +200,7 @@ export const processingTimeOf = (topic: string, group: string): Metric.Metric<nu
 export type PartitionGauges = Family<keyof typeof partitionGauges>
 
 export const ofPartition = (topic: string, partition: number, group: string): PartitionGauges =>
-  withAttributes(partitionGauges, { topic_name: topic, partition_id: String(partition), group_id: group })
+  withAttributes(partitionGauges, partitionOf(topic, partition, group))
 
 export interface MemberInstruments {
   readonly gauges: Family<keyof typeof memberGauges>
@@ -164,7 +209,7 @@ export interface MemberInstruments {
 }
 
 export const ofMember = (service: string, group: string): MemberInstruments => {
-  const attributes = { "messaging.consumer.group.name": group, "messaging.client.id": service }
+  const attributes = memberOf(service, group)
   return {
     gauges: withAttributes(memberGauges, attributes),
     counters: withAttributes(memberCounters, attributes),

@@ -39,6 +39,20 @@ export class InvalidOptionError extends WeftError {
 }
 
 /**
+ * The database is away, does not answer in time, or has no tables of Weft. Consumers go on without it; what only the
+ * database knows cannot be answered.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DatabaseFailedError extends WeftError {
+  readonly code = "DATABASE_FAILED"
+  constructor(message: string, cause: unknown) {
+    super(message, { cause, retriable: true })
+  }
+}
+
+/**
  * What Kafka, or the client library, could not or would not do.
  *
  * @category models

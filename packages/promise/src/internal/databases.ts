@@ -6,6 +6,7 @@ import * as PostgresAppliedConfigs from "@weft/postgres/PostgresAppliedConfigs"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
 import * as PostgresRejoinTurns from "@weft/postgres/PostgresRejoinTurns"
+import * as Recommendations from "@weft/postgres/Recommendations"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { Database } from "../ConsumerConfig.ts"
@@ -18,12 +19,16 @@ const pool = (database: string | Database) => {
 
 export const configStore = (database: string | Database) => Layer.provide(PostgresConfigStore.layer, pool(database))
 
+export const recommendationsOf = (database: string | Database) => Layer.provide(Recommendations.layer, pool(database))
+
 const services = Layer.mergeAll(
   PostgresConfigStore.layer,
   PostgresMetricsSink.layer,
   // Members that rejoin take turns, and say what they run with.
   PostgresRejoinTurns.layer,
-  PostgresAppliedConfigs.layer
+  PostgresAppliedConfigs.layer,
+  // One of all members judges what they measured.
+  Recommendations.layerEvaluator()
 )
 
 /** Without a database, settings are profile and defaults, and nothing is measured. */

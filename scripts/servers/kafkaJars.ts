@@ -7,12 +7,20 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
 const run = promisify(execFile)
-const pom = fileURLToPath(new URL("../kafka/pom.xml", import.meta.url))
 const lowestJava = 17
 
-const cacheFolder = () => {
+/** Jars that belong together: what Maven is asked for, and where they are kept. */
+interface Bundle {
+  readonly pom: string
+  readonly name: string
+}
+
+const broker: Bundle = { pom: "../kafka/pom.xml", name: "kafka-4.4.0" }
+const tools: Bundle = { pom: "../kafka/tools/pom.xml", name: "kafka-tools-4.3.0" }
+
+const cacheFolder = ({ name }: Bundle) => {
   const caches = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache")
-  return join(caches, "weft", "kafka-4.4.0")
+  return join(caches, "weft", name)
 }
 
 export const findOnPath = (name: string): string | undefined =>
@@ -31,11 +39,9 @@ export const findJava = async (): Promise<string | undefined> => {
 }
 
 /** Whether the jars are here, or can be fetched. */
-export const canHaveKafkaJars = (): boolean => existsSync(cacheFolder()) || findOnPath("mvn") !== undefined
+export const canHaveKafkaJars = (): boolean => existsSync(cacheFolder(broker)) || findOnPath("mvn") !== undefined
 
-/** The folder of the broker's jars, fetched by Maven at the first time. */
-export const kafkaJars = async (): Promise<string> => {
-  const cache = cacheFolder()
+const fetchJars = async (cache: string, ...choice: ReadonlyArray<string>): Promise<string> => {
   if (existsSync(cache)) return cache
   await mkdir(dirname(cache), { recursive: true })
   const fetched = await mkdtemp(`${cache}.fetching-`)
@@ -48,7 +54,8 @@ export const kafkaJars = async (): Promise<string> => {
       pom,
       "dependency:copy-dependencies",
       "-DincludeScope=runtime",
-      `-DoutputDirectory=${libs}`
+      `-DoutputDirectory=${libs}`,
+      ...choice
     ])
     // A rename is all or nothing: no other process ever sees a half-fetched cache.
     await rename(libs, cache).catch((error: NodeJS.ErrnoException) => {
@@ -59,4 +66,22 @@ export const kafkaJars = async (): Promise<string> => {
   } finally {
     await rm(fetched, { recursive: true, force: true })
   }
+}
+
+/** The folder of the broker's jars, fetched by Maven at the first time. */
+export const kafkaJars = (): Promise<string> => fetchJars(cacheFolder())
+
+/** The class path of Kafka's command-line tools; their jar is fetched in the same way. */
+export const kafkaToolJars = async (): Promise<string> => {
+  const tools = await fetchJars(cacheFolder("kafka-tools-4.3.0"), "-Ptools", "-DincludeArtifactIds=kafka-tools")
+  return [await kafkaJars(), tools].map((folder) => join(folder, "*")).join(delimiter)
+}
+
+/** What one of Kafka's command-line tools prints. */
+export const runKafkaTool = async (mainClass: string, args: ReadonlyArray<string>): Promise<string> => {
+  const java = await findJava()
+  if (java === undefined) throw new Error(`Kafka's tools need Java ${lowestJava} or newer`)
+  const jvm = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+  const logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
+  return (await run(java, [...jvm, logging, "-cp", await kafkaToolJars(), mainClass, ...args])).stdout
 }

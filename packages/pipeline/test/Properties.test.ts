@@ -83,7 +83,8 @@ const run = (given: typeof scenario extends fc.Arbitrary<infer A> ? A : never) =
         member = yield* start(pipeline)
       }
       yield* until(() => log.done.length >= records - poisoned, "all are done", 600_000, 100)
-      yield* advance(2_000, 100)
+      // Where all that is left is poison, this is the time to join and to write the letters.
+      yield* advance(10_000, 100)
       assert.strictEqual((yield* member.running.totals).inFlight, 0)
       yield* member.stop
 

@@ -41,7 +41,9 @@ export const findJava = async (): Promise<string | undefined> => {
 /** Whether the jars are here, or can be fetched. */
 export const canHaveKafkaJars = (): boolean => existsSync(cacheFolder(broker)) || findOnPath("mvn") !== undefined
 
-const fetchJars = async (cache: string, ...choice: ReadonlyArray<string>): Promise<string> => {
+/** The folder of a bundle's jars, fetched by Maven at the first time. */
+const fetchJars = async (bundle: Bundle): Promise<string> => {
+  const cache = cacheFolder(bundle)
   if (existsSync(cache)) return cache
   await mkdir(dirname(cache), { recursive: true })
   const fetched = await mkdtemp(`${cache}.fetching-`)
@@ -51,11 +53,10 @@ const fetchJars = async (cache: string, ...choice: ReadonlyArray<string>): Promi
       "-q",
       "-B",
       "-f",
-      pom,
+      fileURLToPath(new URL(bundle.pom, import.meta.url)),
       "dependency:copy-dependencies",
       "-DincludeScope=runtime",
-      `-DoutputDirectory=${libs}`,
-      ...choice
+      `-DoutputDirectory=${libs}`
     ])
     // A rename is all or nothing: no other process ever sees a half-fetched cache.
     await rename(libs, cache).catch((error: NodeJS.ErrnoException) => {
@@ -68,20 +69,18 @@ const fetchJars = async (cache: string, ...choice: ReadonlyArray<string>): Promi
   }
 }
 
-/** The folder of the broker's jars, fetched by Maven at the first time. */
-export const kafkaJars = (): Promise<string> => fetchJars(cacheFolder())
+/** The folder of the broker's jars. */
+export const kafkaJars = (): Promise<string> => fetchJars(broker)
 
-/** The class path of Kafka's command-line tools; their jar is fetched in the same way. */
-export const kafkaToolJars = async (): Promise<string> => {
-  const tools = await fetchJars(cacheFolder("kafka-tools-4.3.0"), "-Ptools", "-DincludeArtifactIds=kafka-tools")
-  return [await kafkaJars(), tools].map((folder) => join(folder, "*")).join(delimiter)
-}
+/** The folder of the jars of Kafka's own command-line tools. */
+export const kafkaToolJars = (): Promise<string> => fetchJars(tools)
 
-/** What one of Kafka's command-line tools prints. */
+/** What one of Kafka's own command-line tools prints. */
 export const runKafkaTool = async (mainClass: string, args: ReadonlyArray<string>): Promise<string> => {
   const java = await findJava()
   if (java === undefined) throw new Error(`Kafka's tools need Java ${lowestJava} or newer`)
   const jvm = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
   const logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
-  return (await run(java, [...jvm, logging, "-cp", await kafkaToolJars(), mainClass, ...args])).stdout
+  const classPath = join(await kafkaToolJars(), "*")
+  return (await run(java, [...jvm, logging, "-cp", classPath, mainClass, ...args])).stdout
 }

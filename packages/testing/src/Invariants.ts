@@ -107,6 +107,58 @@ export const commitsNeverGoBack = (commits: ReadonlyArray<CommitEntry>): Readonl
   )
 
 /**
+ * In each generation a partition's offsets come from one member, and from no generation that is over: the broker itself
+ * takes a commit for a partition that the member has lost.
+ *
+ * @category contract
+ * @since 0.1.0
+ */
+export const oneOwnerCommits = (commits: ReadonlyArray<CommitEntry>): ReadonlyArray<string> =>
+  [...byPartition(commits)].flatMap(([name, all]) => {
+    const violations: Array<string> = []
+    const owners = new Map<number, string>()
+    let latest = -1
+    for (const { generation, memberId, offset } of all) {
+      if (generation < 0) continue
+      const owner = owners.get(generation) ?? memberId
+      owners.set(generation, owner)
+      if (owner !== memberId) {
+        violations.push(
+          `two owners: ${name}@${offset} was committed by ${memberId} in generation ${generation} of ${owner}`
+        )
+      }
+      if (generation < latest) {
+        violations.push(`late commit: ${name}@${offset} by ${memberId} of generation ${generation}, after ${latest}`)
+      }
+      latest = Math.max(latest, generation)
+    }
+    return violations
+  })
+
+/**
+ * After a hard fault, only what was not committed comes again, save by a zombie that does not know yet that it is one: a
+ * record below the group's offset does not begin once the commit is older than any zombie.
+ *
+ * @category contract
+ * @since 0.1.0
+ */
+export const committedStays = (
+  processed: ReadonlyArray<Processing>,
+  commits: ReadonlyArray<CommitEntry>,
+  zombieMs: number
+): ReadonlyArray<string> => {
+  const commitsOf = byPartition(commits)
+  return processed.flatMap((one) => {
+    const covered = (commitsOf.get(keyOf(one)) ?? []).find((commit) =>
+      commit.at < one.startedAt - zombieMs && commit.offset > one.offset
+    )
+    return covered === undefined
+      ? []
+      : [`repeated: ${keyOf(one)}@${one.offset} began at ${one.startedAt} (${one.member}), committed at ${covered.at}`]
+  })
+}
+
+/**
  * Nothing begins that a commit has already told to be settled, below its offset or in its metadata. Holds where no member
  * is a zombie: one that was frozen, or expelled, goes on for a while with what it has.
  *

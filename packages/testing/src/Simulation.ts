@@ -391,6 +391,8 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", mode, seed, steps
       ...Invariants.nothingLost(log, processed),
       ...Invariants.commitsFollowProcessing(log, processed, commits),
       ...Invariants.commitsNeverGoBack(commits),
+      ...Invariants.oneOwnerCommits(commits),
+      ...Invariants.committedStays(processed, commits, longestZombieMs),
       ...(faults !== "all" ? Invariants.committedIsNotRepeated(processed, commits) : []),
       ...(faults === "planned" ? Invariants.orderPerPartition(inOrder(crew.order, processed)) : []),
       ...overfull,
@@ -400,6 +402,9 @@ const simulate = Effect.fnUntraced(function*({ faults = "all", mode, seed, steps
   }
   return report
 })
+
+/** A freeze, the session after it, and what a member still has in hand. */
+const longestZombieMs = 90_000
 
 /** What keeps an order, as if each key had a partition of its own. */
 const inOrder = (

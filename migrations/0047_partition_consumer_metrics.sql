@@ -409,6 +409,22 @@ BEGIN ATOMIC
   WHERE total > 0 AND seen >= greatest(1, ceil(share * total));
 END;
 
+-- The same of all records since a moment: of a member, or of all where it is NULL. A function of its own, so that the
+-- histograms of those who are asked for are read, and no more.
+CREATE FUNCTION weft_processing_quantile(service text, of_member text, since timestamptz, share double precision)
+RETURNS double precision
+LANGUAGE sql STABLE COST 1000
+BEGIN ATOMIC
+  SELECT weft_duration_quantile(jsonb_agg(jsonb_build_array(bound, records)), share) FROM (
+    SELECT (pair->>0)::double precision AS bound, sum((pair->>1)::double precision) AS records
+    FROM consumer_processing_metrics AS metrics CROSS JOIN LATERAL jsonb_array_elements(metrics.durations) AS pair
+    WHERE metrics.service_name = service AND metrics.timestamp > since
+      AND (of_member IS NULL OR metrics.member = of_member)
+      AND metrics.timestamp - coalesce(metrics.interval_ms, 0) * interval '1 millisecond' >= since
+    GROUP BY 1
+  ) AS buckets;
+END;
+
 -- The number that a setting has in a stored configuration; NULL where it is none, as another version may have written it.
 CREATE FUNCTION weft_applied_number(configuration jsonb, setting text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -433,6 +449,8 @@ END;
 COMMENT ON FUNCTION weft_lag_thresholds(text) IS 'The thresholds of consumer_lag_thresholds, with the defaults.';
 COMMENT ON FUNCTION weft_duration_quantile(jsonb, double precision) IS
   'The quantile of a histogram: the duration in milliseconds that the share of the records did not exceed.';
+COMMENT ON FUNCTION weft_processing_quantile(text, text, timestamptz, double precision) IS
+  'The processing time in milliseconds that the share of the records did not exceed, of a member or of a whole service.';
 COMMENT ON FUNCTION weft_metrics_partitions(regclass) IS 'The partitions of a table of metrics, by day.';
 COMMENT ON FUNCTION weft_add_metrics_partition(regclass, date) IS
   'Makes the partition of a day (in UTC) and moves its rows there from the default one.';
@@ -454,12 +472,22 @@ COMMENT ON COLUMN v_consumer_members.configuration IS 'Value and source of each 
 COMMENT ON COLUMN v_consumer_members.applied_at IS 'Since when the member runs with this configuration.';
 COMMENT ON COLUMN v_consumer_members.last_seen IS 'When it reported last; it does so about twice a minute.';
 
+-- The newest moment of each partition first, since that needs no sorting of all samples of 5 minutes.
 CREATE VIEW v_current_partition_lag AS
-SELECT DISTINCT ON (service_name, topic, partition)
-  service_name, topic, partition, consumer_group_id, member, lag, lag_seconds, consumer_offset, end_offset, timestamp
-FROM consumer_lag_history
-WHERE timestamp > now() - INTERVAL '5 minutes'
-ORDER BY service_name, topic, partition, timestamp DESC, id DESC;
+SELECT DISTINCT ON (sample.service_name, sample.topic, sample.partition)
+  sample.service_name, sample.topic, sample.partition, sample.consumer_group_id, sample.member, sample.lag,
+  sample.lag_seconds, sample.consumer_offset, sample.end_offset, sample.timestamp
+FROM (
+  SELECT service_name, topic, partition, max(timestamp) AS timestamp
+  FROM consumer_lag_history
+  WHERE timestamp > now() - INTERVAL '5 minutes'
+  GROUP BY service_name, topic, partition
+) AS newest
+JOIN consumer_lag_history AS sample
+  ON sample.service_name = newest.service_name AND sample.topic = newest.topic AND sample.partition = newest.partition
+    AND sample.timestamp = newest.timestamp
+WHERE sample.timestamp > now() - INTERVAL '5 minutes'
+ORDER BY sample.service_name, sample.topic, sample.partition, sample.id DESC;
 
 COMMENT ON VIEW v_current_partition_lag IS
   'The last sample of each partition, where it is not older than 5 minutes; whoever took it, a partition counts once.';
@@ -576,7 +604,7 @@ COMMENT ON COLUMN v_consumer_lag_alerts.critical_seconds IS
 -- programs other than Weft's, has one row: with what its row, its profile and the defaults come to, and all that was
 -- measured in its name.
 CREATE OR REPLACE VIEW v_consumer_config_monitoring AS
-WITH unit AS (
+WITH unit AS MATERIALIZED (
   SELECT
     service_name, member, consumer_group_id,
     'applied' AS configuration_source, profile, revision, applied_at, last_seen,
@@ -610,6 +638,7 @@ WITH unit AS (
     SELECT service_name FROM pipeline_consumer_configs
     UNION
     SELECT service_name FROM consumer_processing_metrics WHERE timestamp > now() - INTERVAL '1 hour'
+    GROUP BY service_name
     EXCEPT
     SELECT service_name FROM v_consumer_members
   ) AS silent
@@ -620,84 +649,104 @@ WITH unit AS (
   ) AS rule ON true
   LEFT JOIN consumer_workload_profiles AS profile
     ON profile.name = coalesce(config.workload_profile, rule.profile, 'default')
+), done AS (
+  SELECT
+    unit.service_name,
+    unit.member,
+    sum(row.messages_processed)::bigint AS messages_processed,
+    -- Intervals without records have no rows, and count.
+    coalesce(
+      sum(row.messages_processed) FILTER (WHERE row.interval_ms > 0)::double precision / nullif(extract(epoch FROM
+        max(row.timestamp) FILTER (WHERE row.interval_ms > 0)
+        - min(row.timestamp - row.interval_ms * interval '1 millisecond')
+      )::double precision, 0),
+      avg(row.messages_per_second)
+    ) AS avg_messages_per_second,
+    sum(row.processing_time_ms * row.messages_processed)
+      / nullif(sum(row.messages_processed) FILTER (WHERE row.processing_time_ms IS NOT NULL), 0)::double precision
+      AS avg_processing_time_ms,
+    max(row.memory_usage_mb) AS peak_memory_mb,
+    sum(row.dead_letters)::bigint AS dead_letters,
+    sum(row.retries)::bigint AS retries,
+    sum(row.failures)::bigint AS failures,
+    sum(row.batches)::bigint AS batches,
+    sum(row.full_batches)::bigint AS full_batches,
+    sum(row.messages_processed) FILTER (WHERE row.batches IS NOT NULL) AS batched,
+    max(row.timestamp) AS last_update
+  FROM unit JOIN consumer_processing_metrics AS row ON row.service_name = unit.service_name
+    AND (unit.member IS NULL OR row.member = unit.member
+      AND row.timestamp - coalesce(row.interval_ms, 0) * interval '1 millisecond' >= unit.applied_at)
+  WHERE row.timestamp > now() - INTERVAL '1 hour'
+  GROUP BY unit.service_name, unit.member
+), fared AS (
+  SELECT
+    unit.service_name,
+    unit.member,
+    (array_agg(row.partitions ORDER BY row.timestamp DESC))[1] AS partitions,
+    max(row.oldest_in_flight_ms) AS max_oldest_in_flight_ms,
+    max(row.queued_records) AS max_queued_records,
+    max(row.memory_usage_mb) AS peak_memory_mb,
+    max(row.event_loop_delay_ms) AS max_event_loop_delay_ms,
+    sum(row.rebalances)::bigint AS rebalances,
+    sum(row.stalls)::bigint AS stalls,
+    max(row.timestamp) AS last_update
+  FROM unit JOIN consumer_member_metrics AS row ON row.service_name = unit.service_name AND row.member = unit.member
+    AND row.timestamp - coalesce(row.interval_ms, 0) * interval '1 millisecond' >= unit.applied_at
+  WHERE row.timestamp > now() - INTERVAL '1 hour'
+  GROUP BY unit.service_name, unit.member
+), behind AS (
+  SELECT
+    service_name, member, sum(lag)::bigint AS total_lag, max(lag) AS max_partition_lag, max(lag_seconds) AS max_lag_seconds
+  FROM v_current_partition_lag
+  GROUP BY service_name, member
 ), told AS (
   SELECT
     unit.*,
     config.service_name IS NOT NULL AS has_row,
     config.updated_at AS configured_at,
-    done.*,
-    spread.*,
-    fared.*,
-    behind.total_lag,
-    behind.max_partition_lag,
-    behind.max_lag_seconds,
-    marks.warning_lag,
-    done.messages_processed / nullif(done.batches, 0)::double precision AS records_per_batch,
+    done.messages_processed,
+    done.avg_messages_per_second,
+    done.avg_processing_time_ms,
+    greatest(done.peak_memory_mb, fared.peak_memory_mb) AS peak_memory_mb,
+    done.dead_letters,
+    done.retries,
+    done.failures,
+    done.batches,
+    done.batched / nullif(done.batches, 0)::double precision AS records_per_batch,
     done.full_batches / nullif(done.batches, 0)::double precision AS full_batch_share,
-    greatest(spread.processing_time_p99_ms, fared.max_oldest_in_flight_ms) / nullif(unit.max_poll_interval_ms, 0)
-      AS poll_interval_used
+    greatest(done.last_update, fared.last_update) AS last_update,
+    p99.processing_time_p99_ms,
+    greatest(p99.processing_time_p99_ms, fared.max_oldest_in_flight_ms) / nullif(unit.max_poll_interval_ms, 0)
+      AS poll_interval_used,
+    fared.partitions,
+    fared.max_oldest_in_flight_ms,
+    fared.max_queued_records,
+    fared.max_event_loop_delay_ms,
+    fared.rebalances,
+    fared.stalls,
+    CASE WHEN unit.member IS NULL THEN whole.total_lag ELSE own.total_lag END AS total_lag,
+    CASE WHEN unit.member IS NULL THEN whole.max_partition_lag ELSE own.max_partition_lag END AS max_partition_lag,
+    CASE WHEN unit.member IS NULL THEN whole.max_lag_seconds ELSE own.max_lag_seconds END AS max_lag_seconds,
+    marks.warning_lag
   FROM unit
   LEFT JOIN pipeline_consumer_configs AS config ON config.service_name = unit.service_name
-  CROSS JOIN LATERAL weft_lag_thresholds(unit.service_name) AS marks
-  CROSS JOIN LATERAL (
-    SELECT
-      sum(messages_processed)::bigint AS messages_processed,
-      -- Intervals without records have no rows, and count.
-      coalesce(
-        sum(messages_processed) FILTER (WHERE interval_ms > 0)::double precision / nullif(extract(epoch FROM
-          max(timestamp) FILTER (WHERE interval_ms > 0) - min(timestamp - interval_ms * interval '1 millisecond')
-        )::double precision, 0),
-        avg(messages_per_second)
-      ) AS avg_messages_per_second,
-      sum(processing_time_ms * messages_processed)
-        / nullif(sum(messages_processed) FILTER (WHERE processing_time_ms IS NOT NULL), 0)::double precision
-        AS avg_processing_time_ms,
-      max(memory_usage_mb) AS peak_processing_memory_mb,
-      sum(dead_letters)::bigint AS dead_letters,
-      sum(retries)::bigint AS retries,
-      sum(failures)::bigint AS failures,
-      sum(batches)::bigint AS batches,
-      sum(full_batches)::bigint AS full_batches,
-      max(timestamp) AS last_processed
-    FROM consumer_processing_metrics AS row
-    WHERE row.service_name = unit.service_name AND row.timestamp > now() - INTERVAL '1 hour'
-      AND (unit.member IS NULL OR row.member = unit.member
-        AND row.timestamp - coalesce(row.interval_ms, 0) * interval '1 millisecond' >= unit.applied_at)
-  ) AS done
-  CROSS JOIN LATERAL (
-    SELECT weft_duration_quantile(jsonb_agg(jsonb_build_array(bound, records)), 0.99) AS processing_time_p99_ms
-    FROM (
-      SELECT pair->>0 AS bound, sum((pair->>1)::double precision) AS records
-      FROM consumer_processing_metrics AS row CROSS JOIN LATERAL jsonb_array_elements(row.durations) AS pair
-      WHERE row.service_name = unit.service_name AND row.timestamp > now() - INTERVAL '1 hour'
-        AND (unit.member IS NULL OR row.member = unit.member
-          AND row.timestamp - coalesce(row.interval_ms, 0) * interval '1 millisecond' >= unit.applied_at)
-      GROUP BY 1
-    ) AS buckets
-  ) AS spread
-  CROSS JOIN LATERAL (
-    SELECT
-      (array_agg(partitions ORDER BY timestamp DESC))[1] AS partitions,
-      max(oldest_in_flight_ms) AS max_oldest_in_flight_ms,
-      max(queued_records) AS max_queued_records,
-      max(memory_usage_mb) AS peak_process_memory_mb,
-      max(event_loop_delay_ms) AS max_event_loop_delay_ms,
-      sum(rebalances)::bigint AS rebalances,
-      sum(stalls)::bigint AS stalls,
-      max(timestamp) AS last_measured
-    FROM consumer_member_metrics AS row
-    WHERE row.service_name = unit.service_name AND row.member = unit.member
-      AND row.timestamp > now() - INTERVAL '1 hour'
-      AND row.timestamp - coalesce(row.interval_ms, 0) * interval '1 millisecond' >= unit.applied_at
-  ) AS fared
+  LEFT JOIN done ON done.service_name = unit.service_name AND done.member IS NOT DISTINCT FROM unit.member
+  LEFT JOIN fared ON fared.service_name = unit.service_name AND fared.member = unit.member
+  LEFT JOIN behind AS own ON own.service_name = unit.service_name AND own.member = unit.member
   LEFT JOIN (
     SELECT
-      service_name, CASE WHEN grouping(member) = 0 THEN member END AS member, grouping(member) = 1 AS of_all,
-      sum(lag)::bigint AS total_lag, max(lag) AS max_partition_lag, max(lag_seconds) AS max_lag_seconds
-    FROM v_current_partition_lag
-    GROUP BY GROUPING SETS ((service_name), (service_name, member))
-  ) AS behind ON behind.service_name = unit.service_name
-    AND (unit.member IS NULL AND behind.of_all OR NOT behind.of_all AND behind.member = unit.member)
+      service_name, sum(total_lag)::bigint AS total_lag, max(max_partition_lag) AS max_partition_lag,
+      max(max_lag_seconds) AS max_lag_seconds
+    FROM behind
+    GROUP BY service_name
+  ) AS whole ON whole.service_name = unit.service_name
+  CROSS JOIN LATERAL weft_lag_thresholds(unit.service_name) AS marks
+  CROSS JOIN LATERAL (
+    SELECT weft_processing_quantile(
+      unit.service_name, unit.member,
+      greatest(now() - INTERVAL '10 minutes', unit.applied_at), 0.99
+    ) AS processing_time_p99_ms
+  ) AS p99
 )
 SELECT
   service_name,
@@ -709,12 +758,12 @@ SELECT
   messages_processed,
   avg_messages_per_second,
   avg_processing_time_ms,
-  greatest(peak_processing_memory_mb, peak_process_memory_mb) AS peak_memory_mb,
+  peak_memory_mb,
   dead_letters,
   avg_processing_time_ms * max_poll_records AS batch_time_ms,
   total_lag,
   max_partition_lag,
-  greatest(last_processed, last_measured) AS last_update,
+  last_update,
   configured_at,
   fit.word AS fit,
   CASE fit.word
@@ -753,7 +802,7 @@ SELECT
 FROM told
 CROSS JOIN LATERAL (
   SELECT CASE
-    WHEN messages_processed IS NULL AND last_measured IS NULL THEN 'no data'
+    WHEN last_update IS NULL THEN 'no data'
     WHEN stalls > 0 THEN 'stalled'
     WHEN poll_interval_used > 0.8 THEN 'too slow'
     -- One that is not Weft's processes the records of a batch one after the other.
@@ -801,7 +850,7 @@ COMMENT ON COLUMN v_consumer_config_monitoring.last_seen IS 'When the member rep
 COMMENT ON COLUMN v_consumer_config_monitoring.settings IS 'The value of every setting, as it is applied.';
 COMMENT ON COLUMN v_consumer_config_monitoring.partitions IS 'Partitions that the member holds.';
 COMMENT ON COLUMN v_consumer_config_monitoring.processing_time_p99_ms IS
-  'The time that 99 of 100 records did not exceed, from the histograms of the intervals added up.';
+  'The time that 99 of 100 records did not exceed in the last 10 minutes, from the histograms of the intervals added up.';
 COMMENT ON COLUMN v_consumer_config_monitoring.poll_interval_used IS
   'The larger one of processing_time_p99_ms and max_oldest_in_flight_ms, as a part of max_poll_interval_ms; 1 is all of it.';
 COMMENT ON COLUMN v_consumer_config_monitoring.batches IS 'Batches that the handler was given.';
@@ -821,6 +870,55 @@ COMMENT ON COLUMN v_consumer_config_monitoring.max_event_loop_delay_ms IS
   'The longest pause of the event loop; session_timeout_ms must be far above it.';
 
 CREATE VIEW v_service_health AS
+WITH reported AS MATERIALIZED (
+  SELECT
+    service_name,
+    (count(*) FILTER (WHERE left_at IS NULL AND last_seen > now() - INTERVAL '2 minutes'))::integer AS members,
+    (count(*) FILTER (WHERE left_at IS NULL AND last_seen <= now() - INTERVAL '2 minutes'
+      AND last_seen > now() - INTERVAL '15 minutes'))::integer AS vanished_members,
+    bool_and(left_at IS NOT NULL) FILTER (WHERE last_seen > now() - INTERVAL '1 day') AS are_all_left,
+    max(left_at) AS left_at,
+    max(last_seen) AS last_seen
+  FROM consumer_applied_configs
+  GROUP BY service_name
+), behind AS MATERIALIZED (
+  SELECT
+    service_name, count(DISTINCT topic)::integer AS topics, count(*)::integer AS partitions,
+    sum(lag)::bigint AS total_lag, max(lag) AS max_partition_lag, max(lag_seconds) AS max_lag_seconds,
+    max(timestamp) AS last_update
+  FROM v_current_partition_lag
+  GROUP BY service_name
+), done AS MATERIALIZED (
+  SELECT
+    service_name,
+    sum(messages_processed) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')::bigint AS messages_processed,
+    coalesce(
+      sum(messages_processed) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes' AND interval_ms > 0)::double precision
+        / nullif(extract(epoch FROM now() - greatest(
+          min(timestamp - interval_ms * interval '1 millisecond'), now() - INTERVAL '5 minutes'
+        ))::double precision, 0),
+      avg(messages_per_second) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')
+    ) AS messages_per_second,
+    sum(failures) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')::bigint AS failures,
+    sum(dead_letters) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')::bigint AS dead_letters,
+    max(timestamp) AS last_update
+  FROM consumer_processing_metrics
+  WHERE timestamp > now() - INTERVAL '1 hour'
+  GROUP BY service_name
+), fared AS MATERIALIZED (
+  -- Every member sees every rebalance of its group: the one that saw the most has counted them.
+  SELECT
+    service_name, max(rebalances)::bigint AS rebalances, sum(lost)::bigint AS lost, sum(crashes)::bigint AS crashes,
+    sum(stalls)::bigint AS stalls
+  FROM (
+    SELECT
+      service_name, sum(rebalances) AS rebalances, sum(lost) AS lost, sum(crashes) AS crashes, sum(stalls) AS stalls
+    FROM consumer_member_metrics
+    WHERE timestamp > now() - INTERVAL '5 minutes'
+    GROUP BY service_name, member
+  ) AS of_members
+  GROUP BY service_name
+)
 SELECT
   told.service_name,
   status.word AS status,
@@ -884,62 +982,14 @@ FROM (
       OR greatest(done.last_update, behind.last_update) > now() - INTERVAL '2 minutes' AS is_heard
   FROM (
     SELECT service_name FROM pipeline_consumer_configs
-    UNION SELECT service_name FROM consumer_applied_configs
-    UNION SELECT service_name FROM consumer_processing_metrics WHERE timestamp > now() - INTERVAL '1 hour'
-    UNION SELECT service_name FROM consumer_lag_history WHERE timestamp > now() - INTERVAL '10 minutes'
+    UNION SELECT service_name FROM reported
+    UNION SELECT service_name FROM done
+    UNION SELECT service_name FROM behind
   ) AS service
-  LEFT JOIN (
-    SELECT
-      service_name,
-      (count(*) FILTER (WHERE left_at IS NULL AND last_seen > now() - INTERVAL '2 minutes'))::integer AS members,
-      (count(*) FILTER (WHERE left_at IS NULL AND last_seen <= now() - INTERVAL '2 minutes'
-        AND last_seen > now() - INTERVAL '15 minutes'))::integer AS vanished_members,
-      bool_and(left_at IS NOT NULL) FILTER (WHERE last_seen > now() - INTERVAL '1 day') AS are_all_left,
-      max(left_at) AS left_at,
-      max(last_seen) AS last_seen
-    FROM consumer_applied_configs
-    GROUP BY service_name
-  ) AS reported USING (service_name)
-  LEFT JOIN (
-    SELECT
-      service_name, count(DISTINCT topic)::integer AS topics, count(*)::integer AS partitions,
-      sum(lag)::bigint AS total_lag, max(lag) AS max_partition_lag, max(lag_seconds) AS max_lag_seconds,
-      max(timestamp) AS last_update
-    FROM v_current_partition_lag
-    GROUP BY service_name
-  ) AS behind USING (service_name)
-  LEFT JOIN (
-    SELECT
-      service_name,
-      sum(messages_processed) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')::bigint AS messages_processed,
-      coalesce(
-        sum(messages_processed) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes' AND interval_ms > 0)::double precision
-          / nullif(extract(epoch FROM now() - greatest(
-            min(timestamp - interval_ms * interval '1 millisecond'), now() - INTERVAL '5 minutes'
-          ))::double precision, 0),
-        avg(messages_per_second) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')
-      ) AS messages_per_second,
-      sum(failures) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')::bigint AS failures,
-      sum(dead_letters) FILTER (WHERE timestamp > now() - INTERVAL '5 minutes')::bigint AS dead_letters,
-      max(timestamp) AS last_update
-    FROM consumer_processing_metrics
-    WHERE timestamp > now() - INTERVAL '1 hour'
-    GROUP BY service_name
-  ) AS done USING (service_name)
-  LEFT JOIN (
-    -- Every member sees every rebalance of its group: the one that saw the most has counted them.
-    SELECT
-      service_name, max(rebalances)::bigint AS rebalances, sum(lost)::bigint AS lost, sum(crashes)::bigint AS crashes,
-      sum(stalls)::bigint AS stalls
-    FROM (
-      SELECT
-        service_name, sum(rebalances) AS rebalances, sum(lost) AS lost, sum(crashes) AS crashes, sum(stalls) AS stalls
-      FROM consumer_member_metrics
-      WHERE timestamp > now() - INTERVAL '5 minutes'
-      GROUP BY service_name, member
-    ) AS of_members
-    GROUP BY service_name
-  ) AS fared USING (service_name)
+  LEFT JOIN reported USING (service_name)
+  LEFT JOIN behind USING (service_name)
+  LEFT JOIN done USING (service_name)
+  LEFT JOIN fared USING (service_name)
 ) AS told
 CROSS JOIN LATERAL weft_lag_thresholds(told.service_name) AS marks
 CROSS JOIN LATERAL (

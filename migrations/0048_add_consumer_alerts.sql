@@ -38,8 +38,9 @@ COMMENT ON COLUMN consumer_alerts.acknowledged_at IS 'When a person said that th
 COMMENT ON COLUMN consumer_alerts.told IS
   'The state (warning, critical, closed) that each receiver was told last, by its name.';
 
-CREATE UNIQUE INDEX consumer_alerts_open ON consumer_alerts (service_name, kind, topic, partition)
-  NULLS NOT DISTINCT WHERE closed_at IS NULL;
+-- By expressions, so that open alerts are found by it, those without a topic or a partition as well.
+CREATE UNIQUE INDEX consumer_alerts_open
+  ON consumer_alerts (service_name, kind, (coalesce(topic, '')), (coalesce(partition, -1))) WHERE closed_at IS NULL;
 CREATE INDEX consumer_alerts_by_service ON consumer_alerts (service_name, opened_at DESC);
 CREATE INDEX consumer_alerts_closed ON consumer_alerts (closed_at) WHERE closed_at IS NOT NULL;
 

@@ -18,6 +18,7 @@ import { Backends } from "./Backends.ts"
 import { CliFailure } from "./CliFailure.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { crashed, Ended, failureJson, failureText, Json, painted } from "./internal/answer.ts"
+import { alerts } from "./internal/commands/alerts.ts"
 import { config } from "./internal/commands/config.ts"
 import { demo } from "./internal/commands/demo.ts"
 import { dlq } from "./internal/commands/dlq.ts"
@@ -62,7 +63,7 @@ weft COMMAND --help tells more, with examples. Ends with ${
 export const command = Command.make("weft").pipe(
   Command.withDescription(description),
   Command.withSubcommands([
-    { group: "HEALTH", commands: [demo, doctor, metrics, recommend] },
+    { group: "HEALTH", commands: [demo, doctor, alerts, metrics, recommend] },
     { group: "DATABASE", commands: [migrate, config] },
     { group: "KAFKA", commands: [groups, topics, lag, monitor, dlq] }
   ]),

@@ -76,6 +76,26 @@ export const list = Effect.fnUntraced(function*(
 })
 
 /**
+ * The services that are known: that had an alert, were measured, have a configuration, or report.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
+export const services: Effect.Effect<ReadonlyArray<string>, SqlError, PgClient.PgClient> = Effect.flatMap(
+  PgClient.PgClient,
+  (sql) =>
+    Effect.map(
+      sql<{ readonly service: string }>`
+        SELECT service_name AS service FROM consumer_alerts
+        UNION SELECT service_name FROM pipeline_consumer_configs
+        UNION SELECT service_name FROM consumer_applied_configs
+        UNION SELECT service_name FROM v_current_consumer_lag
+        ORDER BY service`,
+      (rows) => rows.map(({ service }) => service)
+    )
+)
+
+/**
  * Says that a person knows of alerts: of those with these ids, or of every open one of a service. Answers those that are
  * acknowledged by it, or were before; closed ones too, where their id is given.
  *
@@ -191,7 +211,8 @@ export const layerWith = (options: Options = {}): Layer.Layer<AlertStore.AlertSt
                 service_name, kind, topic, partition, severity, message, evidence, to_timestamp(opened_at_ms / 1000),
                 to_timestamp(opened_at_ms / 1000), clock_timestamp()
               FROM given WHERE operation = 'open'
-              ON CONFLICT (service_name, kind, topic, partition) WHERE closed_at IS NULL DO UPDATE SET
+              ON CONFLICT (service_name, kind, (coalesce(topic, '')), (coalesce(partition, -1))) WHERE closed_at IS NULL
+              DO UPDATE SET
                 severity = EXCLUDED.severity, message = EXCLUDED.message, evidence = EXCLUDED.evidence,
                 last_seen = EXCLUDED.last_seen
             ), changed AS (
@@ -203,8 +224,8 @@ export const layerWith = (options: Options = {}): Layer.Layer<AlertStore.AlertSt
               FROM given
               WHERE given.operation <> 'open' AND alert.closed_at IS NULL
                 AND alert.service_name = given.service_name AND alert.kind = given.kind
-                AND alert.topic IS NOT DISTINCT FROM given.topic
-                AND alert.partition IS NOT DISTINCT FROM given.partition
+                AND coalesce(alert.topic, '') = coalesce(given.topic, '')
+                AND coalesce(alert.partition, -1) = coalesce(given.partition, -1)
             )
             SELECT EXISTS (SELECT FROM held) AS held`).pipe(
             Effect.tap(() => looked.transitions.length === 0 ? Effect.void : PubSub.publish(pubsub, undefined)),

@@ -225,7 +225,7 @@ describe("weft monitor", () => {
       const lines = (yield* weft("monitor --once --json --partitions")).out.split("\n")
       const groups = lines.map((line) => JSON.parse(line) as { readonly group: string; readonly partitions: unknown })
       assert.deepStrictEqual(groups.map(({ group }) => group), ["else", "loom-georegion"])
-      assert.deepInclude(groups[1], { at: start, lag: 6 })
+      assert.deepInclude(groups[1]!, { at: start, lag: 6 } as object)
       assert.lengthOf(groups[1]!.partitions as ReadonlyArray<unknown>, 2)
     })))
 

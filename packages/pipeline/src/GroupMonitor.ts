@@ -7,7 +7,7 @@
 import { Admin } from "@weft/kafka/Admin"
 import type { KafkaError } from "@weft/kafka/KafkaError"
 import * as OffsetTimes from "@weft/kafka/OffsetTimes"
-import { keyOf, make as topicPartition, type PartitionOffset, type TopicPartition } from "@weft/kafka/TopicPartition"
+import { keyOf, make as topicPartition, type TopicPartition } from "@weft/kafka/TopicPartition"
 import type { GroupDescription } from "@weft/kafka/Transport"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -107,9 +107,10 @@ export interface Look {
  */
 export interface GroupMonitor {
   /**
-   * Looks at all groups. Costs, whatever the number of partitions, two requests to each broker for the ends of logs, two
-   * for each group and a few for metadata; and for partitions that are behind at their first look, about eight look-ups by
-   * time. Fails where Kafka is away as a whole; what was learned before is kept.
+   * Looks at all groups. Costs, whatever the number of partitions, a request to each broker for the ends of logs, two for
+   * each group and a few for metadata; and for partitions that are behind at their first look, about ten look-ups by time.
+   * The lag in records is as Kafka's own tool counts it: up to the end from the committed offset, also where records in
+   * between were deleted, so that a group that missed them is not taken for one that has read them. Fails where Kafka is away as a whole; what was learned before is kept.
    */
   readonly look: Effect.Effect<Look, KafkaError, Admin>
 }
@@ -228,12 +229,20 @@ export const make = (options: Options = {}): GroupMonitor => {
   })
 
   /** How old a lag is that was there before the first look. */
-  const learn = Effect.fnUntraced(function*(unknown: ReadonlyArray<readonly [PartitionOffset, Watched]>) {
-    const times = yield* OffsetTimes.writtenAt(unknown.map(([place]) => place), yield* Clock.currentTimeMillis)
-    times.forEach(({ offset, writtenAt }, i) => {
-      const [, partition] = unknown[i]!
-      partition.asked = offset
-      if (writtenAt !== undefined) partition.window.learn(offset, writtenAt)
+  const learn = Effect.fnUntraced(function*(unknown: ReadonlyArray<readonly [TopicPartition, Watched]>) {
+    const beginnings = yield* offsetsOf(distinct(unknown.map(([place]) => ({ place }))), "earliest")
+    const places = unknown.map(([{ key, partition, topic }, { window }]) => {
+      const { offset } = window.last!
+      const beginning = beginnings.get(key)!
+      // Of what was deleted nobody knows the time: the oldest that is left stands for it.
+      return { topic, partition, offset: offset < beginning ? beginning : offset }
+    })
+    const times = yield* OffsetTimes.writtenAt(places, yield* Clock.currentTimeMillis)
+    times.forEach(({ writtenAt }, i) => {
+      const [, known] = unknown[i]!
+      const { offset } = known.window.last!
+      known.asked = offset
+      if (writtenAt !== undefined) known.window.learn(offset, writtenAt)
     })
   })
 
@@ -268,29 +277,25 @@ export const make = (options: Options = {}): GroupMonitor => {
     // After the committed offsets, so that no end is before them.
     const ends = yield* offsetsOf(distinct([...led, ...beside]), "latest")
     const at = yield* Clock.currentTimeMillis
-    const lagging = led.filter(({ offset, place }) => offset < ends.get(place.key)!)
-    const beginnings = yield* offsetsOf(distinct([...lagging, ...beside]), "earliest")
+    const beginnings = yield* offsetsOf(distinct(beside), "earliest")
 
-    const unknown: Array<readonly [PartitionOffset, Watched]> = []
+    const unknown: Array<readonly [TopicPartition, Watched]> = []
     const looked = found.map(({ committed, description, group }) => {
       const before = watched.get(group)
       const partitions = new Map<string, Watched>()
       const readerAt = readerOf(description)
-      const here = committed.flatMap((one) => {
-        const { key, partition, topic } = one.place
+      const here = committed.flatMap(({ offset, place }) => {
+        const { key } = place
         const end = ends.get(key)
         if (end === undefined) return []
-        // What was deleted is not to be read any more.
-        const beginning = beginnings.get(key) ?? 0n
-        const offset = one.offset < beginning ? beginning : one.offset
         const known = before?.partitions.get(key) ?? { window: new LagWindow.LagWindow(samples), asked: undefined }
         partitions.set(key, known)
         const { asked, window } = known
         window.push({ at, offset, end })
         if (window.isOlderThanSeen && (asked === undefined || offset < asked)) {
-          unknown.push([{ topic, partition, offset }, known])
+          unknown.push([place, known])
         }
-        return [{ place: one.place, window, reader: readerAt(key) }]
+        return [{ place, window, reader: readerAt(key) }]
       })
       const leaderless = committed.flatMap(({ place }) => places.get(place.key)?.isLed === false ? [place] : [])
       return { group, description, here, leaderless, now: { looks: (before?.looks ?? 0) + 1, partitions } }

@@ -107,6 +107,21 @@ export interface ProcessingOptions<V, K> {
 }
 
 /**
+ * Where to answer the probes of an orchestrator: `GET /health/started`, `/health/ready` and `/health/live` with 200 or 503
+ * and the reasons as JSON, and `/metrics` for Prometheus. They are about all consumers that run in the process, so one of
+ * them is enough to have it. `/health/live` fails only for what a restart cures.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HealthOptions {
+  /** From 0 to 65535; 0 takes a free one. */
+  readonly port: number
+  /** Default `0.0.0.0`, as an orchestrator asks from outside. */
+  readonly host?: string | undefined
+}
+
+/**
  * @category models
  * @since 0.1.0
  */
@@ -144,6 +159,8 @@ export interface ConsumerOptions<V, K> extends ProcessingOptions<V, K> {
    * group. A second signal is Node's own business again. Default `SIGTERM` and `SIGINT`; `false`: none.
    */
   readonly stopOn?: ReadonlyArray<NodeJS.Signals> | false | undefined
+  /** Listens from when the consumer is made until it is closed. Default: nowhere. */
+  readonly health?: HealthOptions | undefined
   /** Where log lines go; `false`: nowhere. Default: standard output. */
   readonly logger?: Logger | false | undefined
 }

@@ -35,6 +35,7 @@ import { rejection } from "./errors.ts"
 import { eventOf } from "./events.ts"
 import { isCalledBy, processing } from "./handlerCalls.ts"
 import { Handoff, type Offer } from "./handoff.ts"
+import { healthServer } from "./healthServer.ts"
 import { loggingTo } from "./logging.ts"
 import { policies } from "./policies.ts"
 import { configOf, fixedOf, profileOf } from "./resolved.ts"
@@ -135,9 +136,16 @@ export class Engine<V, K> {
           Effect.flatMap(ConfigStore, ({ load }) => load(options.service, Pipeline.configOptions(pipeline)))
         )
       )
-      if (Exit.isSuccess(loaded)) return new Engine<V, K>(options, runtime, configOf(loaded.value))
+      const made = yield* Effect.flatMap(loaded, (resolved) => {
+        const engine = new Engine<V, K>(options, runtime, configOf(resolved))
+        const { health } = options
+        return health === undefined
+          ? Effect.succeed(engine)
+          : Effect.as(Scope.provide(healthServer(health), engine.#scope), engine)
+      }).pipe(Effect.exit)
+      if (Exit.isSuccess(made)) return made.value
       yield* runtime.disposeEffect
-      return yield* Effect.failCause(loaded.cause)
+      return yield* Effect.failCause(made.cause)
     }).pipe(
       Effect.catchTags({
         InvalidSettingError: ({ reason, setting, value }) =>

@@ -20,6 +20,10 @@ export const validate = <V, K>(options: ConsumerOptions<V, K>): void => {
   for (const [name, value] of Object.entries({ concurrency, maxInFlight, "batch.size": batch.size })) {
     if (!isCount(value)) refuse(name, `is ${String(value)}; it must be a whole number of 1 or more`)
   }
+  const port = options.health?.port
+  if (options.health !== undefined && (!Number.isInteger(port) || port! < 0 || port! > 65_535)) {
+    refuse("health.port", `is ${String(port)}; it must be a whole number from 0 to 65535`)
+  }
   const times = { drainTimeoutMs, metricsIntervalMs, "batch.windowMs": batch.windowMs }
   for (const [name, value] of Object.entries(times)) {
     if (!isTime(value)) refuse(name, `is ${String(value)}; it must be a number of milliseconds`)

@@ -1,107 +1,173 @@
 /**
- * `npm run bench [-- --records 1000000 --bytes 200 --partitions 4 --rounds 3 --json results.json --only weft]`: how fast
- * Weft consumes, against the client library that it stands on, on one real Kafka. Each run is a process of its own; they
- * take turns, so that whatever else the machine does counts for all.
+ * `npm run bench`: how fast Weft consumes, against the clients that there are, on one real Kafka. Each run is a process of its
+ * own; they take turns, so that whatever else the machine does counts for all. See bench/README.md.
  */
 import { execFile } from "node:child_process"
-import { writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { cpus, totalmem } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { parseArgs, promisify } from "node:util"
+import { promisify } from "node:util"
 import { startKafka } from "../../scripts/servers/kafka.ts"
-import { wholeNumber } from "../../scripts/servers/wholeNumber.ts"
-import { summarize, table } from "./Comparison.ts"
-import type { Result } from "./contenders/Contender.ts"
-import { type ContenderName, contenders } from "./contenders/byName.ts"
+import { temporaryFolder } from "../../scripts/servers/temporaryFolder.ts"
+import { compare, type Ratio, ratioTable, type Summary, summarize, summaryTable } from "./Comparison.ts"
+import type { ContenderName } from "./contenders/byName.ts"
+import type { Result, Task } from "./contenders/Contender.ts"
+import { type Flags, parse, usage } from "./flags.ts"
+import { bars } from "./plot.ts"
+import { type CpuProfile, heaviest } from "./profile.ts"
 import { fill } from "./topic.ts"
+import { contendersOf, type Workload, type WorkloadName, workloads } from "./workloads.ts"
 
-const baselines: Readonly<Record<ContenderName, ContenderName>> = {
-  "kafkajs eachBatch": "kafkajs eachBatch",
-  "weft Consumer.batches": "kafkajs eachBatch",
-  "weft processBatch": "kafkajs eachBatch",
-  "kafkajs eachMessage": "kafkajs eachMessage",
-  "weft Consumer.stream": "kafkajs eachMessage",
-  "weft process": "kafkajs eachMessage",
-  "weft processBatch unmeasured": "weft processBatch unmeasured",
-  "weft processBatch measured": "weft processBatch unmeasured",
-  "weft process unmeasured": "weft process unmeasured",
-  "weft process measured": "weft process unmeasured"
-}
+const longestRunMs = 600_000
+const program = fileURLToPath(new URL("contender.ts", import.meta.url))
 
-const longestRunMs = 300_000
-
-const runOnce = async (
-  name: ContenderName,
-  task: { readonly brokers: ReadonlyArray<string>; readonly topic: string; readonly records: number },
-  group: string
-): Promise<Result> => {
-  const program = fileURLToPath(new URL("contender.ts", import.meta.url))
+const runOnce = async (name: ContenderName, task: Task, nodeFlags: ReadonlyArray<string> = []): Promise<Result> => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [program, name, task.brokers.join(","), task.topic, group, String(task.records)],
+    [...nodeFlags, program, name, JSON.stringify(task)],
     { timeout: longestRunMs, killSignal: "SIGKILL" }
   )
-  return JSON.parse(stdout.trim().split("\n").at(-1)!) as Result
+  const result = JSON.parse(stdout.trim().split("\n").at(-1)!) as Result
+  const isWhole = result.records >= task.records
+    && (result.bytes === undefined || result.bytes === result.records * task.bytes)
+  if (!isWhole) throw new Error(`${name} saw ${result.records} records of ${result.bytes} bytes`)
+  return result
 }
 
-const main = async () => {
-  const { values } = parseArgs({
-    options: {
-      records: { type: "string", default: "1000000" },
-      bytes: { type: "string", default: "200" },
-      partitions: { type: "string", default: "4" },
-      rounds: { type: "string", default: "3" },
-      only: { type: "string", default: "" },
-      json: { type: "string" }
-    }
-  })
-  const records = wholeNumber("--records", values.records, 1000, 100_000_000)
-  const bytes = wholeNumber("--bytes", values.bytes, 50, 1_000_000)
-  const partitions = wholeNumber("--partitions", values.partitions, 1, 1000)
-  const rounds = wholeNumber("--rounds", values.rounds, 1, 100)
-  const wanted = (Object.keys(baselines) as Array<ContenderName>).filter((name) => name.includes(values.only))
-  const names = [...new Set(wanted.flatMap((name) => [baselines[name], name]))]
-  if (names.length === 0) throw new Error(`--only names none of ${Object.keys(contenders).join(", ")}`)
+/** A topic for each number of records, filled when it is first asked for. */
+const makeTopics = (brokers: ReadonlyArray<string>, { bytes, partitions }: Flags) => {
+  const filled = new Map<number, Promise<string>>()
+  return (records: number): Promise<string> => {
+    const known = filled.get(records)
+    if (known !== undefined) return known
+    const topic = `weft-bench-${process.pid}-${records}`
+    console.log(`filling ${topic}: ${records} records of ${bytes} bytes, ${partitions} partitions`)
+    const made = fill({ brokers, topic, partitions, records, bytes }).then(() => topic)
+    filled.set(records, made)
+    return made
+  }
+}
 
+type Topics = ReturnType<typeof makeTopics>
+
+interface Outcome {
+  readonly workload: WorkloadName
+  readonly summaries: ReadonlyArray<Summary>
+  readonly ratios: ReadonlyArray<Ratio>
+  readonly runs: Readonly<Record<string, ReadonlyArray<Result>>>
+}
+
+const measure = async (
+  workload: WorkloadName,
+  flags: Flags,
+  brokers: ReadonlyArray<string>,
+  topics: Topics
+): Promise<Outcome> => {
+  const { about, pairs, recordsAtMost = Infinity }: Workload = workloads[workload]
+  const records = Math.min(flags.records, recordsAtMost)
+  const topic = await topics(records)
+  const names = contendersOf(workloads[workload])
+  const runs = new Map<ContenderName, Array<Result>>(names.map((name) => [name, []]))
+  console.log(`\n${workload}: ${about}`)
+  for (let round = 1; round <= flags.rounds; round++) {
+    for (const name of names) {
+      const group = `${topic}-${workload}-${round}-${name.replaceAll(/[^a-zA-Z]+/g, "-")}`
+      const { bytes, partitions } = flags
+      const result = await runOnce(name, { brokers, topic, group, records, bytes, partitions })
+      runs.get(name)!.push(result)
+      console.log(
+        `round ${round} of ${flags.rounds}  ${name.padEnd(28)} ${Math.round(result.recordsPerSecond)} records/s`
+      )
+    }
+  }
+  const summaries = summarize(runs)
+  const ratios = compare(runs, pairs)
+  console.log(`\n${summaryTable(summaries)}\n\n${ratioTable(ratios)}`)
+  return { workload, summaries, ratios, runs: Object.fromEntries(runs) }
+}
+
+const profile = async (name: ContenderName, flags: Flags, brokers: ReadonlyArray<string>, topics: Topics) => {
+  const { bytes, partitions, records } = flags
+  const topic = await topics(records)
+  const folder = await temporaryFolder("weft-bench-profile-")
+  const task = { brokers, topic, group: `${topic}-profile`, records, bytes, partitions }
+  const result = await runOnce(name, task, ["--cpu-prof", "--cpu-prof-dir", folder.path])
+  const [file] = await readdir(folder.path)
+  const text = await readFile(join(folder.path, file!), "utf8")
+  const kept = flags.json ?? `${name.replaceAll(" ", "-")}.cpuprofile`
+  await writeFile(kept, text)
+  console.log(
+    `\n${name}: ${Math.round(result.recordsPerSecond)} records/s under the profiler; the profile is in ${kept}\n`
+  )
+  for (const { share, where } of heaviest(JSON.parse(text) as CpuProfile, 10)) {
+    console.log(`${(share * 100).toFixed(1).padStart(5)} %  ${where}`)
+  }
+}
+
+/** The machine, the versions and the shape of the records, so that figures can be compared later. */
+const about = async ({ bytes, partitions, records, rounds }: Flags) => ({
+  date: new Date().toISOString(),
+  node: process.version,
+  machine: { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30) },
+  records,
+  bytes,
+  partitions,
+  rounds
+})
+
+const keep = async (flags: Flags, outcomes: ReadonlyArray<Outcome>) => {
+  if (flags.json !== undefined) {
+    await writeFile(flags.json, JSON.stringify({ ...await about(flags), outcomes }, null, 2))
+  }
+  if (flags.plots !== undefined) {
+    await mkdir(flags.plots, { recursive: true })
+    for (const { summaries, workload } of outcomes) {
+      const title = `${workload}: records per second, values of ${flags.bytes} bytes, ${flags.partitions} partitions`
+      await writeFile(join(flags.plots, `${workload}.svg`), bars(title, summaries))
+    }
+  }
+}
+
+/** A machine that does other things as well costs a part of a ratio, never half of it. */
+const disasters = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> =>
+  outcomes.flatMap(({ ratios, workload }) =>
+    ratios.flatMap(({ baseline, name, ratio, target }) =>
+      target !== undefined && ratio < target / 2
+        ? [`${workload}: ${name} is ${ratio.toFixed(2)} of ${baseline}, less than half of ${target}`]
+        : []
+    )
+  )
+
+const main = async (flags: Flags): Promise<number> => {
   const kafka = await startKafka()
   try {
-    const topic = `weft-bench-${process.pid}`
-    console.log(`filling ${topic}: ${records} records of ${bytes} bytes, ${partitions} partitions`)
-    await fill({ brokers: kafka.brokers, topic, partitions, records, bytes })
-
-    const runs = new Map<ContenderName, Array<Result>>(names.map((name) => [name, []]))
-    for (let round = 1; round <= rounds; round++) {
-      for (const name of names) {
-        const result = await runOnce(name, { brokers: kafka.brokers, topic, records }, `${topic}-${round}-${name}`)
-        if (result.records !== records || result.bytes !== records * bytes) {
-          throw new Error(`${name} saw ${result.records} records of ${result.bytes} bytes`)
-        }
-        runs.get(name)!.push(result)
-        console.log(`round ${round} of ${rounds}  ${name.padEnd(28)} ${Math.round(result.recordsPerSecond)} records/s`)
-      }
+    const topics = makeTopics(kafka.brokers, flags)
+    if (flags.profile !== undefined) {
+      await profile(flags.profile, flags, kafka.brokers, topics)
+      return 0
     }
-
-    const summaries = summarize(runs, baselines)
-    console.log(`\n${table(summaries)}`)
-    if (values.json !== undefined) {
-      const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30) }
-      const about = {
-        date: new Date().toISOString(),
-        node: process.version,
-        machine,
-        records,
-        bytes,
-        partitions,
-        rounds
-      }
-      await writeFile(values.json, JSON.stringify({ ...about, summaries, runs: Object.fromEntries(runs) }, null, 2))
-    }
+    const outcomes: Array<Outcome> = []
+    for (const workload of flags.workloads) outcomes.push(await measure(workload, flags, kafka.brokers, topics))
+    await keep(flags, outcomes)
+    const failures = flags.strict ? disasters(outcomes) : []
+    for (const failure of failures) console.error(failure)
+    return failures.length > 0 ? 1 : 0
   } finally {
     await kafka.stop()
   }
 }
 
-await main().then(() => process.exit(0), (error: Error) => {
+const parsed = (): Flags => {
+  try {
+    return parse(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+await main(parsed()).then((code) => process.exit(code), (error: Error) => {
   console.error(error.message)
   process.exit(1)
 })

@@ -5,10 +5,16 @@ export interface Task {
   readonly topic: string
   readonly group: string
   readonly records: number
+  /** Of each value. */
+  readonly bytes: number
+  readonly partitions: number
 }
 
-/** Consumes the whole topic; calls `seen` for what it was handed, and ends when the progress says so. */
-export type Contender = (task: Task, progress: Progress) => Promise<void>
+/**
+ * Consumes the whole topic; calls `seen` for what it was handed, and ends when the progress says so. One that is another
+ * program answers what that told instead.
+ */
+export type Contender = (task: Task, progress: Progress) => Promise<Result | void>
 
 /** The same fetch settings for all, Kafka's own where there is one. */
 export const fetchSettings = {
@@ -62,8 +68,8 @@ export class Progress {
 
 export interface Result {
   readonly records: number
-  readonly bytes: number
+  readonly bytes?: number | undefined
   readonly recordsPerSecond: number
-  readonly cpuSecondsPerMillion: number
-  readonly peakRssMb: number
+  readonly cpuSecondsPerMillion?: number | undefined
+  readonly peakRssMb?: number | undefined
 }

@@ -24,7 +24,7 @@ const encoding = Layer.succeed(MetricsSink.MetricsSink, {
     })
 })
 
-const running = (task: Task, progress: Progress, pipeline: Pipeline.Pipeline, metrics: Metrics) =>
+export const running = (task: Task, progress: Progress, pipeline: Pipeline.Pipeline, metrics: Metrics = "default") =>
   Effect.gen(function*() {
     if (metrics === "every second") {
       yield* Effect.forkScoped(Effect.repeat(PrometheusMetrics.format, Schedule.spaced("1 second")))
@@ -40,7 +40,7 @@ const running = (task: Task, progress: Progress, pipeline: Pipeline.Pipeline, me
     Effect.runPromise
   )
 
-const optionsOf = (task: Task, metrics: Metrics) => ({
+export const optionsOf = (task: Task, metrics: Metrics = "default") => ({
   service: "bench",
   topics: [task.topic],
   value: Codec.bytes,
@@ -48,12 +48,17 @@ const optionsOf = (task: Task, metrics: Metrics) => ({
   ...(metrics === "every second" ? { metricsInterval: "1 second" as const } : {})
 })
 
-export const processBatch = (metrics: Metrics = "default"): Contender => (task, progress) =>
+export const processBatch = (
+  metrics: Metrics = "default",
+  options: { readonly tracing?: "batch" | "none" | undefined } = {}
+): Contender =>
+(task, progress) =>
   running(
     task,
     progress,
     Pipeline.make({
       ...optionsOf(task, metrics),
+      ...options,
       processBatch: (records) =>
         Effect.sync(() => {
           let bytes = 0

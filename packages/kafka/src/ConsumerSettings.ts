@@ -164,6 +164,10 @@ export const make = (
  *   second of the two bounds: it holds up no other. Paused by the dozen, partitions come to the first bound.
  * - A transport that hands over decoded records adds 160 bytes for each.
  *
+ * These are bytes that are alive. A Node process holds more: what it takes with nothing to do (some 150 MiB), freed buffers
+ * up to three tenths of those that are alive (V8's `--external-memory-max-growing-factor`), and a heap that grows by some
+ * 100 MiB between two collections.
+ *
  * What was handed out and is not settled comes on top: for streams at most `inFlightMaxBytes` and one hand-out; for a
  * runtime that takes records itself, the batches of what it has taken, at most as many as it has records.
  *

@@ -43,17 +43,17 @@ describe("3 bounded memory: a stream whose records nobody settles", () => {
           assert.strictEqual(yield* told, 1)
 
           const first = handedOut()
-          for (const batch of [...held]) batch.settleAll()
+          for (const batch of held.slice()) batch.settleAll()
           yield* advance(5_000)
           assert.isAtLeast(handedOut(), first + 40)
           assert.isAtMost(handedOut(), first + most)
           assert.strictEqual(yield* told, 2)
 
           for (let i = 0; i < 100 && handedOut() < records; i++) {
-            for (const batch of [...held]) batch.settleAll()
+            for (const batch of held.slice()) batch.settleAll()
             yield* advance(200)
           }
-          for (const batch of [...held]) batch.settleAll()
+          for (const batch of held.slice()) batch.settleAll()
           yield* advance(1_000)
           assert.strictEqual(handedOut(), records)
           assert.deepStrictEqual(yield* committedOf(cluster), { 0: 500, 1: 500, 2: 500, 3: 500 })

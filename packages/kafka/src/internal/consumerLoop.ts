@@ -172,7 +172,7 @@ const membership = Effect.fnUntraced(function*(
   ]))
   // A member that leaves because of a stall is a sound one: only what is stuck has nothing to wait for.
   const isStalled = Result.isFailure(outcome) && outcome.failure._tag === "StalledError"
-  if (Result.isFailure(outcome) && !isStalled) return yield* Effect.fail(outcome.failure)
+  if (Result.isFailure(outcome) && !isStalled) return yield* outcome.failure
   // Still a member: heartbeats go on and commits are accepted until the scope closes.
   state.isLeaving = true
   const held = [...state.partitions.values()]

@@ -1,4 +1,6 @@
 /** What tells a run to end: signals of the process, and a caller's `AbortSignal`. */
+import * as Effect from "effect/Effect"
+import type { Fiber } from "effect/Fiber"
 
 export const defaultSignals: ReadonlyArray<NodeJS.Signals> = ["SIGTERM", "SIGINT"]
 
@@ -14,15 +16,15 @@ export const onStop = (
   signal: AbortSignal | undefined,
   stop: () => void
 ): () => void => {
-  let timer: NodeJS.Timeout | undefined
+  let waiting: Fiber<void> | undefined
   const release = () => {
-    clearTimeout(timer)
+    waiting?.interruptUnsafe()
     for (const name of signals) process.off(name, told)
     signal?.removeEventListener("abort", aborted)
   }
   const told = () => {
-    if (timer !== undefined) return
-    timer = setTimeout(release, sameWishMs)
+    if (waiting !== undefined) return
+    waiting = Effect.runFork(Effect.andThen(Effect.sleep(sameWishMs), Effect.sync(release)))
     stop()
   }
   const aborted = () => {

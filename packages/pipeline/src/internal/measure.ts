@@ -1,6 +1,5 @@
 /** Measures once per interval and hands it to the sink, in the background: no record ever waits for it. */
 import type { Consumer } from "@weft/kafka/Consumer"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -42,31 +41,36 @@ export const make = Effect.fnUntraced(function*(options: {
   const sink = yield* BufferedSink.make(yield* MetricsSink)
   const statuses = new Map<string, LagStatus>()
   let lag: ReadonlyArray<PartitionLag> = []
-  let measuredAt = yield* Clock.currentTimeMillis
+  const { clock } = hub
+  let measuredAt = clock.currentTimeMillisUnsafe()
+  let measuredTick = clock.monotonicTimeNanosUnsafe()
   let member = options.name
 
   const measure = Effect.gen(function*() {
     lag = yield* monitor.sample
     member = (yield* consumer.memberId) ?? member
-    const clock = yield* Clock.currentTimeMillis
+    const time = clock.currentTimeMillisUnsafe()
     // A member and a time name a measurement: two of them never have the same.
-    const now = clock === measuredAt ? clock + 1 : clock
+    const now = time === measuredAt ? time + 1 : time
+    // The length of an interval does not depend on a clock that is put right meanwhile.
+    const tick = clock.monotonicTimeNanosUnsafe()
     const memory = process.memoryUsage()
     const interval = {
       service: hub.service,
       member,
       now,
-      intervalMs: Math.max(1, now - measuredAt),
+      intervalMs: Math.max(1, Math.round(Number(tick - measuredTick) / 1e6)),
       memoryUsageMb: memory.rss / mebibyte
     }
     measuredAt = now
+    measuredTick = tick
     const startedAt = hub.oldestStart
     const ofMember = memberStats.measure({
       ...interval,
       group: hub.settings.groupId,
       partitions: yield* consumer.snapshot,
       inFlight: hub.lanes.total,
-      oldestInFlightMs: startedAt === undefined ? 0 : Math.max(0, clock - startedAt),
+      oldestInFlightMs: startedAt === undefined ? 0 : Math.max(0, time - startedAt),
       heapUsedMb: memory.heapUsed / mebibyte,
       eventLoopDelayMs: yield* eventLoopDelay
     })

@@ -147,10 +147,6 @@ const mixed = Effect.scoped(Effect.gen(function*() {
   })))
   const reasons = new Map<number, string>()
   const store = yield* ConfigStore
-  yield* Effect.forkScoped(Stream.runForEach(store.changes(service), ({ issues }) =>
-    Effect.sync(() => {
-      for (const issue of issues) if (issue._tag === "OutOfBounds") reasons.set(Number(issue.raw), message(issue))
-    })))
   const committedAt = new Map<string, number>()
   let hot = 0
   let work = 0
@@ -162,6 +158,9 @@ const mixed = Effect.scoped(Effect.gen(function*() {
     if (draw < 0.1) {
       invalid++
       yield* set("max_poll_records", 5_001 + i)
+      for (const issue of (yield* store.load(service)).issues) {
+        if (issue._tag === "OutOfBounds") reasons.set(Number(issue.raw), message(issue))
+      }
     } else if (draw < 0.25) {
       rejoins++
       session = 30_000 + 100 * (i + 1)

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
 import * as AlertFacts from "../src/AlertFacts.ts"
 import * as AlertRules from "../src/AlertRules.ts"
 import * as AlertTracker from "../src/AlertTracker.ts"
@@ -184,5 +185,14 @@ describe("AlertRules", () => {
     assert.lengthOf(openAfter(seen, 0.25), 10_000)
     // Two looks; a busy machine is given fifty times what one takes.
     assert.isBelow((performance.now() - begin) / 2, 5_000)
+  })
+})
+
+describe("docs/monitoring.md", () => {
+  it("has a line for each rule, with what it sees and what to do", () => {
+    const text = readFileSync(new URL("../../../docs/monitoring.md", import.meta.url), "utf8")
+    const missing = AlertRules.rules.map(({ advice, kind, sees }) => `| \`${kind}\` | ${sees} | ${advice} |`)
+      .filter((line) => !text.includes(line))
+    assert.deepStrictEqual(missing, [])
   })
 })

@@ -420,7 +420,7 @@ BEGIN ATOMIC
     FROM consumer_processing_metrics AS metrics CROSS JOIN LATERAL jsonb_array_elements(metrics.durations) AS pair
     WHERE metrics.service_name = service AND metrics.timestamp > since
       AND (of_member IS NULL OR metrics.member = of_member)
-      AND metrics.timestamp - coalesce(metrics.interval_ms, 0) * interval '1 millisecond' >= since
+      AND metrics.timestamp - coalesce(metrics.interval_ms, 0) * interval '0.9 milliseconds' >= since
     GROUP BY 1
   ) AS buckets;
 END;
@@ -600,7 +600,8 @@ COMMENT ON COLUMN v_consumer_lag_alerts.warning_seconds IS
 COMMENT ON COLUMN v_consumer_lag_alerts.critical_seconds IS
   'The threshold that holds: max_lag_seconds above it is critical.';
 
--- What each member runs with, and what came of it since it does. A service none of whose members reports, as it is with
+-- What each member runs with, and what came of it since it does: a tenth of an interval may be of before, as a member tells
+-- what it runs with a moment after it has begun to measure. A service none of whose members reports, as it is with
 -- programs other than Weft's, has one row: with what its row, its profile and the defaults come to, and all that was
 -- measured in its name.
 CREATE OR REPLACE VIEW v_consumer_config_monitoring AS
@@ -675,7 +676,7 @@ WITH unit AS MATERIALIZED (
     max(row.timestamp) AS last_update
   FROM unit JOIN consumer_processing_metrics AS row ON row.service_name = unit.service_name
     AND (unit.member IS NULL OR row.member = unit.member
-      AND row.timestamp - coalesce(row.interval_ms, 0) * interval '1 millisecond' >= unit.applied_at)
+      AND row.timestamp - coalesce(row.interval_ms, 0) * interval '0.9 milliseconds' >= unit.applied_at)
   WHERE row.timestamp > now() - INTERVAL '1 hour'
   GROUP BY unit.service_name, unit.member
 ), fared AS (
@@ -691,7 +692,7 @@ WITH unit AS MATERIALIZED (
     sum(row.stalls)::bigint AS stalls,
     max(row.timestamp) AS last_update
   FROM unit JOIN consumer_member_metrics AS row ON row.service_name = unit.service_name AND row.member = unit.member
-    AND row.timestamp - coalesce(row.interval_ms, 0) * interval '1 millisecond' >= unit.applied_at
+    AND row.timestamp - coalesce(row.interval_ms, 0) * interval '0.9 milliseconds' >= unit.applied_at
   WHERE row.timestamp > now() - INTERVAL '1 hour'
   GROUP BY unit.service_name, unit.member
 ), behind AS (

@@ -31,7 +31,7 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly consumer: Consumer["Service"]
   readonly memberStats: MemberStats
   readonly exposed: Exposed
-  /** Who this is until the group gives it a member id. */
+  /** Who this is, from its start to its end: what it runs with is told by the same name. */
   readonly name: string
   /** From one measurement to the next. */
   readonly pace: Effect.Effect<void>
@@ -44,11 +44,10 @@ export const make = Effect.fnUntraced(function*(options: {
   const { clock } = hub
   let measuredAt = clock.currentTimeMillisUnsafe()
   let measuredTick = clock.monotonicTimeNanosUnsafe()
-  let member = options.name
+  const member = options.name
 
   const measure = Effect.gen(function*() {
     lag = yield* monitor.sample
-    member = (yield* consumer.memberId) ?? member
     const time = clock.currentTimeMillisUnsafe()
     // A member and a time name a measurement: two of them never have the same.
     const now = time === measuredAt ? time + 1 : time
@@ -81,7 +80,8 @@ export const make = Effect.fnUntraced(function*(options: {
         return measured
       }),
       members: [ofMember],
-      lag: lag.map(({ sample }) => sample)
+      // By the name of all that this member tells of itself; the group names it anew whenever it joins.
+      lag: lag.map(({ sample }) => ({ ...sample, member }))
     }
     exposed.ofMember(ofMember)
     exposed.lag(measurements.lag)

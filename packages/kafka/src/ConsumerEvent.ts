@@ -79,6 +79,8 @@ export type ConsumerEvent = Data.TaggedEnum<{
     readonly inFlight: number
     readonly fiber: FiberTrace | undefined
   }
+  /** A partition that was told to have stalled has moved, or was sought elsewhere, after so long. */
+  StallEnded: TopicPartitionOf & { readonly ageMs: number }
   /** The client library failed; a fresh one is built after the delay, or never where it is `undefined`. */
   Crashed: { readonly error: KafkaError; readonly restartInMs: number | undefined }
   /** The transport applies a setting in its own way. */
@@ -185,6 +187,7 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
     message: `no progress for ${e.ageMs} ms at offset ${e.offset}, ${e.inFlight} records in flight` +
       (e.fiber === undefined ? "" : `; fiber #${e.fiber.id}: ${e.fiber.stack.join(" < ") || "nothing is known of it"}`)
   }),
+  StallEnded: (e): Line => ({ level: "Info", message: `goes on after ${e.ageMs} ms` }),
   Unsettled: (e): Line => ({
     level: "Warn",
     message:

@@ -78,11 +78,8 @@ export const observe = (health: Health, event: ConsumerEvent): Health => {
       }
     case "Revoked":
       return { ...health, stalled: without(health.stalled, event.partitions.map((partition) => partition.key)) }
-    case "Committed":
-      return {
-        ...health,
-        stalled: without(health.stalled, event.offsets.map((one) => keyOf(one.topic, one.partition)))
-      }
+    case "StallEnded":
+      return { ...health, stalled: without(health.stalled, [keyOf(event.topic, event.partition)]) }
     default:
       return health
   }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { ConsumerEvent } from "@weft/kafka/ConsumerEvent"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { PipelineRecord } from "../src/PipelineRecord.ts"
@@ -27,10 +28,6 @@ const stallsOf = (running: Effect.Success<ReturnType<typeof start>>["running"]) 
     return stalls
   })
 
-const askTheBank = Effect.fn("askTheBank")(function*() {
-  yield* Effect.never
-})
-
 describe("5 stall", () => {
   for (const order of ["partition", "key", "none"] as const) {
     it.effect(`names the record, its age and where its handler stands; others go on (order ${order})`, () =>
@@ -38,11 +35,15 @@ describe("5 stall", () => {
         Effect.gen(function*() {
           const log = new Log()
           const handle = log.handler(() => 5)
+          const bank = Latch.makeUnsafe(false)
+          const askTheBank = Effect.fn("askTheBank")(function*() {
+            yield* bank.await
+          })
           const { running, stop } = yield* start(Pipeline.make({
             ...stalling,
             order,
             process: Effect.fn("pay")(function*(record: PipelineRecord<string, string | null>) {
-              if (record.partition === 1 && record.offset === 7n) return yield* askTheBank()
+              if (record.partition === 1 && record.offset === 7n) yield* askTheBank()
               yield* handle(record)
             })
           }))
@@ -56,6 +57,15 @@ describe("5 stall", () => {
           assert.include(stalls[0]!.fiber!.stack[0], "Stalls.test.ts")
           assert.deepInclude(yield* committedOf(cluster), { 0: 30, 1: 7, 2: 30 })
           assert.deepStrictEqual((yield* running.health).stalled, ["in-1"])
+          const before = log.done.length
+          yield* cluster.append("in", [{ partition: 1, key: "another", value: "x" }])
+          yield* advance(2_000, 50)
+          assert.strictEqual(log.done.length, order === "partition" ? before : before + 1)
+          assert.deepStrictEqual((yield* running.health).stalled, ["in-1"])
+          bank.openUnsafe()
+          yield* advance(2_000, 50)
+          assert.deepStrictEqual((yield* running.health).stalled, [])
+          assert.deepInclude(yield* committedOf(cluster), { 1: 31 })
           yield* stop
         })))
   }
@@ -63,6 +73,7 @@ describe("5 stall", () => {
   it.effect("of a batch names the fiber, too", () =>
     withCluster({ records: 10 }, () =>
       Effect.gen(function*() {
+        const askTheBank = Effect.fn("askTheBank")(() => Effect.never)
         const { running, stop } = yield* start(Pipeline.make({ ...stalling, processBatch: () => askTheBank() }))
         const stalls = yield* stallsOf(running)
         yield* advance(32_000, 100)

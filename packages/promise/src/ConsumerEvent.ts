@@ -77,6 +77,8 @@ export interface ConsumerEvents {
     /** Who works on it; of async functions it is not known where they stand. */
     readonly fiber: { readonly id: number; readonly stack: ReadonlyArray<string> } | undefined
   }
+  /** A partition that was told to have stalled goes on, after so long. */
+  readonly stallEnded: Partition & { readonly ageMs: number }
   /** So much is in flight that nothing more is handed out until some of it is settled. */
   readonly unsettled: { readonly bytes: number }
   /** The client library failed; a fresh one is made after the delay, or never where it is `undefined`. */

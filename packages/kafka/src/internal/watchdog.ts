@@ -25,8 +25,9 @@ export const watch = (
       const { maxPollIntervalMs, sessionTimeoutMs, stallPolicy } = state.settings
       let stalled: StalledError | undefined
       for (const partition of state.partitions.values()) {
+        const before = seen.get(partition)
         const { progress, stalledForMs } = observe(
-          seen.get(partition),
+          before,
           {
             watermark: partition.tracker.watermark,
             settled: partition.recordsSettled,
@@ -39,6 +40,10 @@ export const watch = (
         )
         seen.set(partition, progress)
         partition.stalled = progress.reported
+        if (before?.reported === true && !progress.reported) {
+          const { partition: number, topic } = partition.topicPartition
+          state.publish(ConsumerEvent.StallEnded({ topic, partition: number, ageMs: now - before.since }))
+        }
         const stuck = partition.oldest
         if (stalledForMs === undefined || stuck === undefined) continue
         const { topic, partition: number } = partition.topicPartition

@@ -23,6 +23,7 @@ const types: { readonly [T in Tag]: Uncapitalize<T> & ConsumerEventType } = {
   OffsetReset: "offsetReset",
   Unsettled: "unsettled",
   Stalled: "stalled",
+  StallEnded: "stallEnded",
   Crashed: "crashed",
   SettingAdapted: "settingAdapted",
   Reconfigured: "reconfigured",

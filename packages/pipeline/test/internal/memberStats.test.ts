@@ -55,7 +55,7 @@ describe("memberStats", () => {
         ConsumerEvent.CommitFailed({ error }),
         ConsumerEvent.Lost({ partitions: [topicPartition("t", 0), topicPartition("t", 1)] }),
         ConsumerEvent.Crashed({ error, restartInMs: 100 }),
-        ConsumerEvent.Stalled({ topic: "t", partition: 0, offset: 1n, ageMs: 1, inFlight: 1 }),
+        ConsumerEvent.Stalled({ topic: "t", partition: 0, offset: 1n, ageMs: 1, inFlight: 1, fiber: undefined }),
         ConsumerEvent.Fenced({ topic: "t", partition: 0, records: 5 }),
         ConsumerEvent.Fenced({ topic: "t", partition: 1, records: 2 })
       ]

@@ -54,7 +54,7 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a broker that crashe
           assert.strictEqual(committed!.offset, 300n)
         }).pipe(Effect.scoped, Effect.provide(KafkaJs.layer({ brokers: kafka.brokers })))
       }).pipe(Effect.scoped),
-    90_000
+    180_000
   )
 })
 
@@ -114,6 +114,6 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a broker that takes 
           assert.isBelow(repeated, settled.size, "what the metadata told is not repeated")
         }).pipe(Effect.scoped, Effect.provide(KafkaJs.layer({ brokers: kafka.brokers })))
       }).pipe(Effect.scoped),
-    90_000
+    180_000
   )
 })

@@ -30,13 +30,7 @@ describe("metricsRows", () => {
       partitions: number,
       busiestPartitionRecords: number,
       busiestKeyRecords: fc.option(number, { nil: undefined }),
-      memoryUsageMb: number,
-      durations: fc.array(fc.tuple(number, number)),
-      batches: number,
-      fullBatches: number,
-      partitions: number,
-      busiestPartitionRecords: number,
-      busiestKeyRecords: fc.option(number, { nil: undefined })
+      memoryUsageMb: number
     })
     fc.assert(fc.property(metrics, (measured) => {
       const json = JSON.stringify(metricsRow(measured))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
-import * as AlertFacts from "../src/AlertFacts.ts"
+import type * as AlertFacts from "../src/AlertFacts.ts"
 import * as AlertRules from "../src/AlertRules.ts"
 import * as AlertTracker from "../src/AlertTracker.ts"
 

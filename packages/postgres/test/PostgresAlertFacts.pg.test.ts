@@ -89,8 +89,8 @@ describe("PostgresAlertFacts", () => {
       })
       assert.deepInclude(serviceOf(found, "quiet"), { processed: 1, failures: 0, members: undefined })
       assert.deepStrictEqual(
-        found.partitions.map(({ partition, status }) => [partition, status]).sort(),
-        [[0, "stuck"], [1, "stall"]]
+        new Map(found.partitions.map(({ partition, status }) => [partition, status])),
+        new Map([[0, "stuck"], [1, "stall"]])
       )
     }).pipe(Effect.provide(facts)))
 

@@ -266,10 +266,6 @@ describe("PostgresAlerts", () => {
           batchSize: 10,
           deliver: (alerts) => Effect.sync(() => void told.push(...alerts.map((one) => `${member} ${stateOf(one)}`)))
         })
-      const rules = yield* Effect.map(
-        Effect.promise(() => import("@weft/pipeline/AlertRules")),
-        ({ rules }) => rules.filter(({ kind }) => kind === "lag").map((rule) => ({ ...rule, hysteresis: eager }))
-      )
       const start = (member: string) =>
         Effect.gen(function*() {
           const scope = yield* Scope.make()
@@ -279,9 +275,9 @@ describe("PostgresAlerts", () => {
             AlertWatch.layerDelivery({ interval: "100 millis" }).pipe(Layer.provide(sink(member)))
           ).pipe(Layer.provide(storeOf(url, quick)))
           yield* Layer.buildWithScope(watch, scope)
-          return Scope.close(scope, Exit.void)
+          return { stop: Scope.close(scope, Exit.void) }
         })
-      const stops = yield* Effect.forEach(["a", "b", "c"], start)
+      const members = yield* Effect.forEach(["a", "b", "c"], start)
       yield* until("one is told", Effect.sync(() => told.length === 1))
       yield* Effect.sleep("700 millis")
       assert.deepStrictEqual((yield* rows(url)).map(({ is_open, severity }) => [severity, is_open]), [[
@@ -290,19 +286,20 @@ describe("PostgresAlerts", () => {
       ]])
       assert.lengthOf(told, 1)
       // Whoever has the turns is gone, one after the other.
-      yield* stops[0]!
-      yield* stops[1]!
+      yield* members[0]!.stop
+      yield* members[1]!.stop
       cell.lag = 0
       yield* until("it is told that it is over", Effect.sync(() => told.length === 2))
       assert.strictEqual(told[1], "c closed")
       assert.deepStrictEqual((yield* rows(url)).map(({ is_open }) => is_open), [false])
       cell.lag = 5_000
       yield* until("it opens again", Effect.sync(() => told.length === 3))
-      yield* stops[2]!
-      yield* start("d")
+      yield* members[2]!.stop
+      const last = yield* start("d")
       cell.lag = 0
       yield* until("the next one closes what it did not open", Effect.sync(() => told.length === 4))
       assert.deepStrictEqual(told.slice(2), ["c warning", "d closed"])
+      yield* last.stop
       assert.lengthOf(yield* rows(url), 2)
     }).pipe(Effect.scoped))
 
@@ -311,10 +308,6 @@ describe("PostgresAlerts", () => {
       const url = yield* migratedUrl
       const line = yield* proxy(url)
       const cell = { lag: 0 }
-      const rules = yield* Effect.map(
-        Effect.promise(() => import("@weft/pipeline/AlertRules")),
-        ({ rules }) => rules.filter(({ kind }) => kind === "lag").map((rule) => ({ ...rule, hysteresis: eager }))
-      )
       yield* Layer.build(
         AlertWatch.layer({ interval: "100 millis", rules }).pipe(
           Layer.provide(factsOf(cell)),

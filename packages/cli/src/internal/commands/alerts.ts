@@ -140,7 +140,7 @@ const acknowledge = Effect.fnUntraced(function*(
   service: Option.Option<string>,
   by: Option.Option<string>
 ) {
-  if (ids.length === 0 === Option.isNone(service)) {
+  if (Option.isSome(service) ? ids.length > 0 : ids.length === 0) {
     return yield* new CliFailure({
       kind: "Usage",
       message: "which alerts? name their ids, or one service",

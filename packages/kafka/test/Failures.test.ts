@@ -7,6 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Consumer from "../src/Consumer.ts"
+import type { FetchedBatch } from "../src/FetchedBatch.ts"
 import * as Subscription from "../src/Subscription.ts"
 import { advance, collectEvents, member, settings, untilDone, withCluster } from "./fixtures.ts"
 
@@ -30,6 +31,53 @@ describe("a client library", () => {
         yield* untilDone(fiber, 60_000)
         const crash = (yield* Ref.get(events)).find((event) => event._tag === "Crashed")
         assert.deepInclude(crash?.error, { _tag: "TransportError", reason: "silent" })
+      })))
+
+  it.effect("5 stall: that is a member and gets no fetch answered is replaced; a slow handler is no such thing", () =>
+    withCluster({ records: 300 }, (cluster) =>
+      Effect.gen(function*() {
+        let made = 0
+        const deaf: Transport["Service"] = {
+          ...cluster.transport,
+          consumer: (options) => {
+            const isDeaf = made++ === 0
+            const handler = {
+              ...options.handler,
+              onBatch: (batch: FetchedBatch) => isDeaf ? undefined : options.handler.onBatch(batch),
+              onAlive: (sign: "fetch" | "heartbeat") =>
+                isDeaf && sign === "fetch" ? undefined : options.handler.onAlive(sign)
+            }
+            return cluster.transport.consumer({ ...options, handler })
+          }
+        }
+        const consumer = yield* Effect.provideService(
+          member({
+            sessionTimeoutMs: 10_000,
+            maxPollIntervalMs: 30_000,
+            maxPollRecords: 1,
+            queueMaxRecords: 10,
+            drainTimeoutMs: 0
+          }),
+          Transport,
+          deaf
+        )
+        const events = yield* collectEvents(consumer)
+        const crashes = Effect.map(Ref.get(events), (all) => all.filter((event) => event._tag === "Crashed"))
+        let done = 0
+        // Slower than the watchdog's patience for all that the queue holds.
+        yield* Effect.forkChild(Stream.runForEach(consumer.batches, (batch) =>
+          Effect.map(Effect.sleep(done === 0 ? 1 : 20_000), () => {
+            done++
+            batch.settleAll()
+          })))
+        yield* advance(35_000, 500)
+        assert.isEmpty(yield* crashes)
+        yield* advance(10_000, 500)
+        const [crash] = yield* crashes
+        assert.deepInclude(crash?._tag === "Crashed" ? crash.error : {}, { _tag: "TransportError", reason: "silent" })
+        yield* advance(300_000, 500)
+        assert.isAbove(done, 10)
+        assert.lengthOf(yield* crashes, 1)
       })))
 
   it.effect("7 failure is typed: that joins and dies, again and again, is given up", () =>

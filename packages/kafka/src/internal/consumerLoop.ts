@@ -22,7 +22,7 @@ import { Transport, type TransportSubscription } from "../Transport.ts"
 import type { ConsumerState } from "./consumerState.ts"
 import { drain } from "./drain.ts"
 import { join } from "./membership.ts"
-import { watch } from "./watchdog.ts"
+import { type SignsOfLife, watch } from "./watchdog.ts"
 
 export interface LoopOptions {
   readonly subscription: Subscription.Subscription
@@ -149,9 +149,11 @@ const membership = Effect.fnUntraced(function*(
   if (subscription === undefined) return "stop" as const
   state.isLeaving = false
   // A join that never ends is silence, too.
-  let lastSign = yield* Clock.currentTimeMillis
-  const sign = () => {
-    lastSign = state.clock.currentTimeMillisUnsafe()
+  const begun = yield* Clock.currentTimeMillis
+  const last: SignsOfLife = { any: begun, fetch: begun }
+  const sign = (of?: "fetch" | "heartbeat") => {
+    last.any = state.clock.currentTimeMillisUnsafe()
+    if (of === "fetch") last.fetch = last.any
   }
   const joining = join(state, subscription, {
     onAssigned: (partitions) =>
@@ -165,7 +167,7 @@ const membership = Effect.fnUntraced(function*(
   if (member === undefined) return "stop" as const
   const outcome = yield* Effect.result(Effect.raceAllFirst<Effect.Effect<Outcome, KafkaError, Transport>>([
     member.failure,
-    watch(state, () => lastSign, name),
+    watch(state, last, name),
     Effect.as(options.stop.await, "stop"),
     Effect.as(Effect.andThen(options.rejoin.await, turn.take), "rejoin"),
     topicsChanged(state, options, subscription)

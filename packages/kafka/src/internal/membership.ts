@@ -29,7 +29,7 @@ export const join = Effect.fnUntraced(function*(
   subscription: TransportSubscription,
   hooks: {
     readonly onAssigned: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
-    readonly onAlive: () => void
+    readonly onAlive: (sign: "fetch" | "heartbeat") => void
   }
 ): Effect.fn.Return<Membership, KafkaError, Transport | Scope.Scope> {
   const library = yield* Transport

@@ -9,16 +9,32 @@ import type { ConsumerState } from "./consumerState.ts"
 import { traceOf } from "./fiberTrace.ts"
 import { observe, type Progress } from "./stall.ts"
 
+/** When the client library last got an answer. */
+export interface SignsOfLife {
+  any: number
+  fetch: number
+}
+
+/** Nobody waits for a fetch where the queues are full, or nothing is assigned. */
+const isFetching = (state: ConsumerState): boolean => {
+  for (const partition of state.partitions.values()) {
+    if (partition.state === "active" && !partition.isHeldBack) return true
+  }
+  return false
+}
+
 /** What is seen late by up to one look, and waited out by up to another: within a second of the limit in all. */
 const longestTickMs = 450
 
 /** Fails where the policy is to leave the group, or where the library is silent. */
 export const watch = (
   state: ConsumerState,
-  lastSign: () => number,
+  last: Readonly<SignsOfLife>,
   library: string
 ): Effect.Effect<never, KafkaError> =>
   Effect.suspend(() => {
+    /** Since when there has been something to fetch. */
+    let fetchingSince: number | undefined
     const seen = new WeakMap<AssignedPartition, Progress>()
     const look = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
@@ -60,13 +76,18 @@ export const watch = (
       }
       if (stalled !== undefined) return yield* stalled
       state.flow.takeTurns()
-      const silence = now - lastSign()
-      if (silence > sessionTimeoutMs + maxPollIntervalMs) {
+      fetchingSince = isFetching(state) ? fetchingSince ?? now : undefined
+      const silence = now - last.any
+      const unfetched = fetchingSince === undefined ? 0 : now - Math.max(fetchingSince, last.fetch)
+      const patience = sessionTimeoutMs + maxPollIntervalMs
+      if (silence > patience || unfetched > patience) {
         return yield* new TransportError({
           transport: library,
           reason: "silent",
           retriable: true,
-          cause: `no heartbeat and no fetch was answered for ${silence} ms`
+          cause: silence > patience
+            ? `no heartbeat and no fetch was answered for ${silence} ms`
+            : `no fetch was answered for ${unfetched} ms`
         })
       }
     })

@@ -41,13 +41,15 @@ const servicesFor = Duration.minutes(1)
 /** Samples are written under the name of the service whose row names the group, else under the group's own. */
 const namedByService = Effect.fnUntraced(function*(sink: MetricsSink.MetricsSink["Service"]) {
   const backends = yield* Backends
-  const services = yield* Effect.cachedWithTTL(
+  const [services, forget] = yield* Effect.cachedInvalidateWithTTL(
     Effect.provideService(Effect.map(serviceGroups, servicesOf), Backends, backends),
     servicesFor
   )
   return MetricsSink.MetricsSink.of({
     write: (measurements) =>
       services.pipe(
+        // A failure is not remembered: the database may be back at the next look.
+        Effect.tapError(() => forget),
         Effect.mapError((cause) => new MetricsSink.MetricsSinkError({ cause })),
         Effect.flatMap((known) =>
           sink.write({

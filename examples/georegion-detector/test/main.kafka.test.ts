@@ -58,6 +58,15 @@ const started = (environment: Readonly<Record<string, string>>) =>
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
+/** A port that was free a moment ago. */
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => void server.close(resolve))
+  return port
+}
+
 const eventually = <A, E, R>(effect: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
   effect.pipe(Effect.repeat({ until: isSo, schedule: Schedule.spaced("100 millis") }), Effect.timeout("30 seconds"))
 
@@ -77,6 +86,7 @@ describe("the georegion detector as a program", () => {
         const url = yield* Effect.promise(freshDatabase)
         const group = freshGroup("georegion-main")
         const { bodies, url: endpoint } = yield* collector
+        const port = yield* Effect.promise(freePort)
 
         yield* Effect.gen(function*() {
           const sql = yield* PgClient.PgClient
@@ -89,7 +99,9 @@ describe("the georegion detector as a program", () => {
           const { child, exited, seen } = yield* started({
             KAFKA_BROKERS: brokers().join(","),
             DATABASE_URL: url,
-            OTEL_EXPORTER_OTLP_ENDPOINT: endpoint
+            OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+            WEFT_HEALTH_PORT: String(port),
+            WEFT_HEALTH_HOST: "127.0.0.1"
           })
           yield* eventually(Effect.sync(() => seen.log), (log) => log.split("reading from offset").length === 5)
           yield* Producer.sendOne({ topic: locations, key: "device", value: JSON.stringify(location) })
@@ -97,6 +109,15 @@ describe("the georegion detector as a program", () => {
             Admin.lag(group, [locations]),
             (lags) => lags.some(({ committed }) => committed !== undefined)
           )
+          for (const path of ["health/started", "health/ready", "health/live", "metrics"]) {
+            assert.strictEqual(
+              (yield* Effect.promise(() => fetch(`http://127.0.0.1:${port}/${path}`))).status,
+              200,
+              path
+            )
+          }
+          const turns = yield* sql<{ readonly name: string }>`SELECT name FROM consumer_alert_turns`
+          assert.deepStrictEqual(turns.map(({ name }) => name), ["evaluate"])
           child.kill("SIGTERM")
           assert.strictEqual(yield* Effect.promise(() => exited), 0, seen.log)
         }).pipe(Effect.provide(
@@ -112,4 +133,21 @@ describe("the georegion detector as a program", () => {
       }).pipe(Effect.scoped),
     90_000
   )
+
+  it.live("says what is wrong with its environment, without secrets, and does not start", () =>
+    Effect.gen(function*() {
+      const url = yield* Effect.promise(freshDatabase)
+      const common = { KAFKA_BROKERS: brokers().join(","), DATABASE_URL: url }
+      for (
+        const [name, value, said] of [
+          ["WEFT_HEALTH_PORT", "http", "WEFT_HEALTH_PORT cannot be used: it accepts a port, from 0 to 65535"],
+          ["WEFT_ALERT_WEBHOOK_URL", "verysecret", "WEFT_ALERT_WEBHOOK_URL is not a web address"]
+        ] as const
+      ) {
+        const { exited, seen } = yield* started({ ...common, [name]: value })
+        assert.notStrictEqual(yield* Effect.promise(() => exited), 0)
+        assert.include(seen.log, said)
+        assert.notInclude(seen.log, "verysecret")
+      }
+    }).pipe(Effect.scoped), 90_000)
 })

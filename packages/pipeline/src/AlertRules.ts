@@ -387,13 +387,14 @@ export const rules: ReadonlyArray<AlertRule> = [
   },
   {
     kind: "rebalancing",
-    sees: "The group rebalanced five times (critical: fifteen times) within fifteen minutes.",
+    sees:
+      "The group rebalanced ten times (critical: thirty times) within fifteen minutes: more than a deployment takes.",
     advice:
       "Members that come and go, or are thrown out: look for restarts, pauses of the event loop, session_timeout_ms.",
     hysteresis: countedHysteresis,
     read: byService({
       kind: "rebalancing",
-      marks: { warning: 4, critical: 14 },
+      marks: { warning: 9, critical: 29 },
       value: ({ rebalances }) => rebalances,
       tell: ({ rebalances, service }) => ({
         message: `the group of ${service} rebalanced ${rebalances} times in ${troubleWindowMs / 60_000} minutes`,

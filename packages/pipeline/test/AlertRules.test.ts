@@ -143,13 +143,13 @@ describe("AlertRules", () => {
 
   it("crashes, failed commits and rebalances are counted", () => {
     const of = (more: Partial<AlertFacts.ServiceFacts>) => kinds(facts({ services: [service(more)] }))
-    assert.deepStrictEqual(of({ crashes: 2, commitFailures: 2, rebalances: 4 }), [])
-    assert.deepStrictEqual(of({ crashes: 3, commitFailures: 3, rebalances: 5 }), [
+    assert.deepStrictEqual(of({ crashes: 2, commitFailures: 2, rebalances: 9 }), [])
+    assert.deepStrictEqual(of({ crashes: 3, commitFailures: 3, rebalances: 10 }), [
       "crashing warning",
       "commits-failing warning",
       "rebalancing warning"
     ])
-    assert.deepStrictEqual(of({ crashes: 10, commitFailures: 20, rebalances: 15 }), [
+    assert.deepStrictEqual(of({ crashes: 10, commitFailures: 20, rebalances: 30 }), [
       "crashing critical",
       "commits-failing critical",
       "rebalancing critical"

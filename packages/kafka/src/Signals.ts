@@ -14,6 +14,26 @@ const names = ["SIGTERM", "SIGINT"] as const
 /** A terminal's Ctrl-C reaches a program that npm has started twice: from the terminal, and from npm. It is one wish. */
 const sameWishMs = 200
 
+/** What the process does at once, however many ask for it. */
+let users = 0
+let stopListening = (): void => undefined
+
+const listen = (clock: Clock.Clock): () => void => {
+  let first: number | undefined
+  const told = (name: typeof names[number]): void => {
+    const now = clock.currentTimeMillisUnsafe()
+    first ??= now
+    if (now - first < sameWishMs) return
+    process.stderr.write(`${name} again: ending at once; what is not committed comes again\n`)
+    process.exit(128 + constants.signals[name])
+  }
+  const heard = names.filter((name) => process.listenerCount(name) > 0)
+  for (const name of heard) process.on(name, told)
+  return () => {
+    for (const name of heard) process.off(name, told)
+  }
+}
+
 /**
  * As long as the scope lives, the second SIGTERM or SIGINT ends the process at once, with 128 and the signal's number
  * (143, 130), as a shell tells a process that was killed. Nothing more is begun, settled or committed; what was not
@@ -24,29 +44,17 @@ const sameWishMs = 200
  * Only signals count that somebody listens to when this begins, as `NodeRuntime.runMain` does: the others end a process
  * at the first time, which is Node's own way. Signals within 200 ms of the first are the first.
  *
- * `Consumer.gracefully`, `Pipeline.run` and `Pipeline.launch` do this by themselves.
+ * `Consumer.gracefully`, `Pipeline.run`, `Pipeline.layer` and `Pipeline.launch` do this by themselves.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const endAtSecond: Effect.Effect<void, never, Scope.Scope> = Effect.gen(function*() {
-  const clock = yield* Clock.Clock
-  let first: number | undefined
-  const told = (name: typeof names[number]): void => {
-    const now = clock.currentTimeMillisUnsafe()
-    first ??= now
-    if (now - first < sameWishMs) return
-    process.stderr.write(`${name} again: ending at once; what is not committed comes again\n`)
-    process.exit(128 + constants.signals[name])
-  }
-  const heard = names.filter((name) => process.listenerCount(name) > 0)
-  yield* Effect.acquireRelease(
+export const endAtSecond: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.map(Clock.Clock, (clock) => {
+    if (users++ === 0) stopListening = listen(clock)
+  }),
+  () =>
     Effect.sync(() => {
-      for (const name of heard) process.on(name, told)
-    }),
-    () =>
-      Effect.sync(() => {
-        for (const name of heard) process.off(name, told)
-      })
-  )
-})
+      if (--users === 0) stopListening()
+    })
+)

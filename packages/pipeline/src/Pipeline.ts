@@ -164,7 +164,7 @@ const OnFailure = Context.Reference<(cause: Cause.Cause<PipelineError>) => Effec
 
 /**
  * Runs a pipeline as long as the layer lives, in the background; stopped as {@link run} describes, before the layers
- * that it is built on.
+ * that it is built on. A second signal ends the process at once: see `Signals.endAtSecond`.
  *
  * **Gotchas**
  *
@@ -180,6 +180,7 @@ export const layer = <R>(
   Layer.effect(
     RunningPipeline,
     Effect.gen(function*() {
+      yield* Signals.endAtSecond
       const running = yield* startWithin(pipeline)
       const onFailure = yield* OnFailure
       yield* Effect.forkScoped(Effect.catchCause(running.failure, (cause) =>

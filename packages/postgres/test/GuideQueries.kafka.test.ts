@@ -10,6 +10,7 @@ import * as MetricsHistory from "@weft/postgres/MetricsHistory"
 import * as PostgresAppliedConfigs from "@weft/postgres/PostgresAppliedConfigs"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as Recommendations from "@weft/postgres/Recommendations"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -36,7 +37,8 @@ const services = Layer.mergeAll(
   PostgresConfigStore.layerWith({ lastKnownGood: LastKnownGood.layerNone }),
   PostgresAppliedConfigs.layer,
   PostgresMetricsSink.layer,
-  MetricsHistory.layer
+  MetricsHistory.layer,
+  Recommendations.layer
 )
 
 /** As `psql` would show it. */
@@ -94,7 +96,7 @@ describe("the guide's queries, on services that run", () => {
       yield* send(geocodes, 2, 25_000)
       const load = yield* Effect.forkChild(Effect.forever(Effect.andThen(
         Effect.uninterruptible(Effect.tap(send(topic, 4, 100), () => Effect.sync(() => void (sent += 100)))),
-        Effect.sleep("100 millis")
+        Effect.andThen(send(geocodes, 2, 10), Effect.sleep("100 millis"))
       )))
       yield* Effect.sleep("6 seconds")
       yield* Scope.provide(member, second)
@@ -132,6 +134,15 @@ describe("the guide's queries, on services that run", () => {
           assert.isAbove(Number(row[column]), 0, column)
         }
       }
+
+      const recommendations = yield* Recommendations.Recommendations
+      const advice = yield* recommendations.refresh("my-geocoder")
+      yield* show(
+        "Get Optimization Recommendations",
+        advice.map(({ priority, reason, rule, service }) => ({ service, rule, priority, reason }))
+      )
+
+      assert.isNotEmpty(advice)
 
       const fits = yield* query(
         `SELECT service_name, member, configuration_source, max_poll_records, max_poll_interval_ms,

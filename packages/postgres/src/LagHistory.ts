@@ -31,8 +31,8 @@ export interface CurrentLag {
 }
 
 /**
- * The lag of a service on a topic over the last 10 minutes, rated: `critical` above 10000 records on a partition,
- * `warning` above 1000.
+ * The lag of a service on a topic over the last 10 minutes, rated by the service's thresholds in `consumer_lag_thresholds`:
+ * where it has none, `critical` above 10000 records or 30 minutes on a partition, `warning` above 1000 or 5 minutes.
  *
  * @category models
  * @since 0.1.0
@@ -42,7 +42,7 @@ export interface LagAlert {
   readonly topic: string
   readonly avgLag: number
   readonly maxLag: bigint
-  /** Of the service's row; `null` where it is left out or there is none. */
+  /** As a member runs with it; where none reports, of the service's row: `null` where it is left out or there is none. */
   readonly maxPollRecords: number | null
   readonly maxPollIntervalMs: number | null
   readonly level: "critical" | "warning" | "ok"

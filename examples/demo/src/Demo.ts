@@ -10,8 +10,7 @@ import type { Transport } from "@weft/kafka/Transport"
 import * as Pipeline from "@weft/pipeline/Pipeline"
 import { RunningPipeline } from "@weft/pipeline/RunningPipeline"
 import * as Postgres from "@weft/postgres/Postgres"
-import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
-import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as PostgresPipeline from "@weft/postgres/PostgresPipeline"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -184,7 +183,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   const database = Postgres.layerUrl(Redacted.make(options.databaseUrl), { applicationName: "weft-demo" })
   const clients = Layer.mergeAll(Producer.layer(), Admin.layer).pipe(Layer.provideMerge(options.transport))
   const pipeline = Pipeline.layer(between(locations, detected, { metricsInterval: "2 seconds" })).pipe(
-    Layer.provide([GeoregionDetector.layerPostgres, PostgresConfigStore.layer, PostgresMetricsSink.layer]),
+    Layer.provide([GeoregionDetector.layerPostgres, PostgresPipeline.layer]),
     Layer.provide(Tables.layer)
   )
   yield* Effect.gen(function*() {

@@ -8,8 +8,7 @@ import * as Pipeline from "@weft/pipeline/Pipeline"
 import * as PipelineTracing from "@weft/pipeline/Tracing"
 import * as Postgres from "@weft/postgres/Postgres"
 import * as PostgresAlertWatch from "@weft/postgres/PostgresAlertWatch"
-import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
-import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as PostgresPipeline from "@weft/postgres/PostgresPipeline"
 import * as Layer from "effect/Layer"
 import { georegions } from "./Georegions.ts"
 import * as GeoregionDetector from "./GeoregionDetector.ts"
@@ -19,7 +18,7 @@ import * as Tracing from "./Tracing.ts"
 
 const Main = Pipeline.layer(georegions).pipe(
   Layer.provide([PipelineTracing.layerProducer(), GeoregionDetector.layerPostgres]),
-  Layer.provide([KafkaJs.layerConfig, PostgresConfigStore.layer, PostgresMetricsSink.layer]),
+  Layer.provide([KafkaJs.layerConfig, PostgresPipeline.layer]),
   Layer.merge(PostgresAlertWatch.layer),
   Layer.provide(Tables.layer),
   Layer.provide([Postgres.layer, Tracing.layer]),

@@ -6,6 +6,7 @@ import * as SqlMigrator from "@weft/postgres/SqlMigrator"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import { brokers, freshDatabase } from "../../../test-support/servers.ts"
 import { weft } from "./support/weft.ts"
@@ -24,8 +25,13 @@ describe("weft demo on real servers", () => {
         const verdict = JSON.parse(out.split("\n").at(-1)!) as Readonly<Record<string, number>>
         assert.isAbove(verdict["written"]!, 50)
         assert.deepInclude(verdict, { settled: verdict["written"], notCommitted: 0 })
-        const topics = yield* Effect.provide(weft("topics list --json"), backends)
-        assert.notInclude(topics.out, "weft-demo-")
+        // A broker forgets a deleted topic a moment after it has answered.
+        const isLeft = Effect.map(weft("topics list --json"), (topics) => topics.out.includes("\"weft-demo-"))
+        const left = yield* Effect.provide(
+          Effect.repeat(isLeft, { while: (left) => left, schedule: Schedule.spaced("200 millis"), times: 100 }),
+          backends
+        )
+        assert.isFalse(left)
         const [row] = yield* Effect.provide(
           Effect.flatMap(SqlClient.SqlClient, (sql) =>
             sql<{ readonly records: number }>`SELECT sum(messages_processed)::integer AS records

@@ -53,6 +53,10 @@ export * as PostgresMetricsSink from "./PostgresMetricsSink.ts"
 /**
  * @since 0.1.0
  */
+export * as PostgresPipeline from "./PostgresPipeline.ts"
+/**
+ * @since 0.1.0
+ */
 export * as PostgresRejoinTurns from "./PostgresRejoinTurns.ts"
 /**
  * @since 0.1.0

@@ -2,10 +2,8 @@
 import * as ConfigStore from "@weft/config/ConfigStore"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
 import * as Postgres from "@weft/postgres/Postgres"
-import * as PostgresAppliedConfigs from "@weft/postgres/PostgresAppliedConfigs"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
-import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
-import * as PostgresRejoinTurns from "@weft/postgres/PostgresRejoinTurns"
+import * as PostgresPipeline from "@weft/postgres/PostgresPipeline"
 import * as Recommendations from "@weft/postgres/Recommendations"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -21,20 +19,10 @@ export const configStore = (database: string | Database) => Layer.provide(Postgr
 
 export const recommendationsOf = (database: string | Database) => Layer.provide(Recommendations.layer, pool(database))
 
-const services = Layer.mergeAll(
-  PostgresConfigStore.layer,
-  PostgresMetricsSink.layer,
-  // Members that rejoin take turns, and say what they run with.
-  PostgresRejoinTurns.layer,
-  PostgresAppliedConfigs.layer,
-  // One of all members judges what they measured.
-  Recommendations.layerEvaluator()
-)
-
 /** Without a database, settings are profile and defaults, and nothing is measured. */
 export const databaseOf = (
   database: string | Database | undefined
 ): Layer.Layer<ConfigStore.ConfigStore | MetricsSink.MetricsSink, Postgres.DatabaseConfigError> =>
   database === undefined
     ? Layer.merge(ConfigStore.layerStatic(), MetricsSink.layerNone)
-    : Layer.provide(services, pool(database))
+    : Layer.provide(PostgresPipeline.layer, pool(database))

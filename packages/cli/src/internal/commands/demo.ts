@@ -4,8 +4,7 @@ import * as Producer from "@weft/kafka/Producer"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
 import * as Pipeline from "@weft/pipeline/Pipeline"
 import { RunningPipeline } from "@weft/pipeline/RunningPipeline"
-import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
-import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as PostgresPipeline from "@weft/postgres/PostgresPipeline"
 import * as MemoryCluster from "@weft/testing/MemoryCluster"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -122,7 +121,7 @@ const show = Effect.fnUntraced(function*(flags: Flags) {
     Layer.provideMerge(flags.kafka ? transport : MemoryCluster.layer)
   )
   const stores = flags.database
-    ? Layer.mergeAll(PostgresConfigStore.layer, PostgresMetricsSink.layer).pipe(Layer.provide(database))
+    ? Layer.provide(PostgresPipeline.layer, database)
     : Layer.mergeAll(ConfigStore.layerStatic({ sessionTimeoutMs: 10_000 }), MetricsSink.layerNone)
   const asJson = yield* Json
   return yield* Effect.provide(Effect.scoped(stage(flags)), Layer.mergeAll(clients, stores)).pipe(

@@ -1,6 +1,8 @@
 import type { KafkaError } from "@weft/kafka/KafkaError"
+import type * as AlertWebhook from "@weft/pipeline/AlertWebhook"
 import * as GroupMonitor from "@weft/pipeline/GroupMonitor"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
+import * as PostgresAlertWatch from "@weft/postgres/PostgresAlertWatch"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
 import type * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
@@ -61,8 +63,12 @@ const namedByService = Effect.fnUntraced(function*(sink: MetricsSink.MetricsSink
   })
 })
 
-/** Where samples go: into the database, where one is named. */
-const openSink = Effect.gen(function*() {
+/** A webhook that cannot be used is told before anything else happens. */
+const webhookFailure = ({ message }: AlertWebhook.AlertWebhookConfigError): CliFailure =>
+  new CliFailure({ kind: "Usage", message, next: "without the variable nobody is told, and weft alerts shows them" })
+
+/** Where samples go: into the database, where one is named; and from where `judges` has alerts judged. */
+const openSink = Effect.fnUntraced(function*(judges: boolean) {
   if (!(yield* isDatabaseNamed)) return undefined
   const backends = yield* Backends
   // One pool for as long as it runs.
@@ -71,6 +77,12 @@ const openSink = Effect.gen(function*() {
     Layer.build(Layer.provide(PostgresMetricsSink.layer, Layer.succeedContext(database))),
     (context) => Context.get(context, MetricsSink.MetricsSink)
   )
+  if (judges) {
+    yield* Effect.mapError(
+      Layer.build(Layer.provide(PostgresAlertWatch.layer, Layer.succeedContext(database))),
+      webhookFailure
+    )
+  }
   return yield* Effect.provideService(namedByService(sink), Backends, {
     ...backends,
     database: Layer.succeedContext(database)
@@ -114,7 +126,7 @@ const sayJson = (look: GroupMonitor.Look, partitions: boolean) =>
 
 /** One look, written and said. */
 const once = Effect.fnUntraced(function*(flags: Flags) {
-  const sink = yield* openSink
+  const sink = yield* openSink(false)
   const look = yield* inTime(inWords(monitorOf(flags).look))
   if (sink !== undefined) {
     const lag = look.groups.flatMap(({ partitions }) => partitions.map(({ sample }) => sample))
@@ -136,7 +148,7 @@ const forEver = Effect.fnUntraced(function*(flags: Flags) {
   const kafka = makeAway("Kafka", sayFailure, sayBack("Kafka is back"))
   const database = makeAway("the database", sayFailure, sayBack("the database is back"))
 
-  const opened = yield* openSink
+  const opened = yield* openSink(true)
   const sink = MetricsSink.MetricsSink.of({
     write: (measurements) =>
       opened === undefined ? Effect.void : opened.write(measurements).pipe(
@@ -148,7 +160,9 @@ const forEver = Effect.fnUntraced(function*(flags: Flags) {
     const names = flags.group.length === 0 ? "all groups" : flags.group.join(", ")
     yield* say(
       `looks at ${names} every ${Duration.format(flags.interval)}; ` +
-        (opened === undefined ? "DATABASE_URL is not set: nothing is written" : "samples go into the database")
+        (opened === undefined
+          ? "DATABASE_URL is not set: nothing is written"
+          : "samples go into the database, and alerts are judged there")
     )
   }
   return yield* GroupMonitor.run(monitorOf(flags), {
@@ -192,7 +206,8 @@ export const monitor = Command.make(
   Command.withDescription(
     "Watch consumer groups by the admin API alone, whoever's they are: joins none of them, reads no record. Each look " +
       "is written to consumer_lag_history where DATABASE_URL is set, under the name of the service whose row names the " +
-      "group, else under the group's; views and alerts then cover groups that are not Weft's. Says what changes; with " +
+      "group, else under the group's; views then cover groups that are not Weft's, and alerts are judged (weft alerts; " +
+      "WEFT_ALERT_WEBHOOK_URL is told of them). Says what changes; with " +
       "--json a line for each group and look. Runs until SIGTERM or Ctrl-C, and goes on when Kafka or the database is " +
       "away for a while."
   ),

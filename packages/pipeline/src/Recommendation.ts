@@ -233,6 +233,14 @@ const confidenceOf = (seen: Evidence, { certainty, needs }: RecommendationRules.
   return Math.round(certainty * (0.6 + 0.4 * share) * 100) / 100
 }
 
+/** Whole numbers as they are, others with four digits. */
+const readable = (figures: RecommendationRules.Figures): RecommendationRules.Figures =>
+  Object.fromEntries(
+    Object.entries(figures).map((
+      [name, value]
+    ) => [name, Number.isInteger(value) ? value : Number(value.toPrecision(4))])
+  )
+
 const rank: { readonly [P in RecommendationRules.Priority]: number } = { high: 0, medium: 1, low: 2 }
 
 const joined = (parts: ReadonlyArray<string | undefined>): string | undefined => {
@@ -281,7 +289,7 @@ export const evaluate = (
       recommendedConfig: configurationOf(changes as unknown as WorkloadProfile.Values),
       action,
       expectedEffect: advice.effect,
-      evidence: { ...figures, intervals: seen.intervals },
+      evidence: readable({ ...figures, intervals: seen.intervals }),
       confidence: confidenceOf(seen, rule)
     })
   }

@@ -120,28 +120,51 @@ const loadOf = (metrics: ReadonlyArray<ProcessingMetrics>, intervalMs: number): 
   }
 }
 
+const beginOf = ({ intervalMs, timestamp }: MemberMetrics): number => timestamp - intervalMs
+
+/**
+ * The first and the last measurement of each member of the window. A process that joins its group again is another member
+ * from then on, but its measurements follow each other: one begins where the other ended.
+ */
+const endsOf = (members: ReadonlyArray<MemberMetrics>) => {
+  const begins = new Set(members.map((one) => Math.round(beginOf(one))))
+  const ends = new Set(members.map(({ timestamp }) => Math.round(timestamp)))
+  const meets = (times: ReadonlySet<number>, at: number) =>
+    [-1, 0, 1].some((difference) => times.has(Math.round(at) + difference))
+  const earliestEnd = members.reduce((earliest, { timestamp }) => Math.min(earliest, timestamp), Infinity)
+  const latest = members.reduce((last, one) => one.timestamp > last.timestamp ? one : last)
+  return {
+    first: members.filter((one) => beginOf(one) < earliestEnd && !meets(ends, beginOf(one))),
+    last: members.filter((one) => one.timestamp > beginOf(latest) && !meets(begins, one.timestamp))
+  }
+}
+
 /**
  * Bytes are counted when records are taken in, records when they are settled: what is in flight at the end was taken in as
- * well, save what was in flight at the begin, which the first interval tells. Where little was taken in after it, the first
- * interval counts, too, as if nothing had been in flight before.
+ * well, save what was in flight at the begin, which the first measurement of each member tells. Where hardly any were taken
+ * in after that, the queues tell it (a little too high, as a batch that was taken in part counts as a whole), or else the
+ * first measurements count, too, as if nothing had been in flight before.
  */
 const bytesPerRecordOf = (
-  intervals: ReadonlyArray<readonly [age: number, ReadonlyArray<ProcessingMetrics>]>,
+  metrics: ReadonlyArray<ProcessingMetrics>,
   members: ReadonlyArray<MemberMetrics>,
-  age: (one: MemberMetrics) => number
+  { first, last }: ReturnType<typeof endsOf>
 ): number => {
-  const inFlightAt = (interval: readonly [age: number, unknown] | undefined) =>
-    interval === undefined ? 0 : sum(members.filter((one) => age(one) === interval[0]), ({ inFlight }) => inFlight)
-  const takenIn = (counted: typeof intervals, before: number) => {
-    const metrics = counted.flatMap(([, interval]) => interval)
-    const records = sum(metrics, (one) => one.messagesProcessed) + inFlightAt(counted.at(-1)) - before
-    return { bytes: sum(metrics, ({ bytes }) => bytes), records }
-  }
-  const all = takenIn(intervals, 0)
-  const later = takenIn(intervals.slice(1), inFlightAt(intervals[0]))
-  const { bytes, records } = later.records >= all.records / 4 ? later : all
+  const inFlight = (all: ReadonlyArray<MemberMetrics>) => sum(all, (one) => one.inFlight)
+  const takenIn = (counted: ReadonlyArray<ProcessingMetrics>, before: number) => ({
+    bytes: sum(counted, ({ bytes }) => bytes),
+    records: sum(counted, (one) => one.messagesProcessed) + inFlight(last) - before
+  })
+  const isFirst = ({ member, timestamp }: ProcessingMetrics) =>
+    first.some((one) => one.member === member && one.timestamp === timestamp)
+  const later = takenIn(metrics.filter((one) => !isFirst(one)), inFlight(first))
+  const queued = { bytes: sum(members, (one) => one.queuedBytes), records: sum(members, (one) => one.queuedRecords) }
+  const { bytes, records } = [later, queued].find((counted) => counted.records >= few) ?? takenIn(metrics, 0)
   return ratio(bytes, records)
 }
+
+/** Of fewer records no size is known. */
+const few = 20
 
 /** Of several topics, the one whose records are least even. */
 const skewOf = (
@@ -197,8 +220,14 @@ const lagOf = (samples: ReadonlyArray<LagSample>): LagEvidence => {
 }
 
 /**
- * The evidence of a window of measurements of a service, or `undefined` where no member measured itself in it. Only what was
- * measured wholly after `since` counts: with the time at which the configuration was applied last, nothing of what another
+ * The part of an interval that may be of another configuration: a member measures from its very start, and tells what it
+ * runs with a moment later.
+ */
+const tolerated = 0.2
+
+/**
+ * The evidence of a window of measurements of a service, or `undefined` where no member measured itself in it. Only
+ * intervals that lie after `since`, save a fifth of them, count: with the time at which the configuration was applied last, nothing of what another
  * configuration did is held against it.
  *
  * @category constructors
@@ -211,7 +240,7 @@ export const make = (
 ): Evidence | undefined => {
   const since = options.since ?? -Infinity
   const isOurs = (one: { readonly service: string; readonly timestamp: number; readonly intervalMs: number }) =>
-    one.service === service && one.timestamp - one.intervalMs >= since
+    one.service === service && one.timestamp - one.intervalMs >= since - one.intervalMs * tolerated
   const members: ReadonlyArray<MemberMetrics> = measurements.members.filter(isOurs)
   if (members.length === 0) return undefined
   const metrics = measurements.metrics.filter(isOurs)
@@ -222,11 +251,9 @@ export const make = (
   // A member that stops measures an interval that is shorter than the others.
   const intervalMs = members.map((one) => one.intervalMs).toSorted((a, b) => a - b)[Math.floor(members.length / 2)]!
   const age = ageOf(to, intervalMs)
-  // A little less than an interval, in which nobody measures twice, under whatever name.
-  const isLast = (one: { readonly timestamp: number }) => to - one.timestamp < intervalMs * 0.95
-  const present = members.filter(isLast)
-  const byAge = [...Map.groupBy(metrics, age)].toSorted(([a], [b]) => b - a)
-  const intervals = byAge.map(([, interval]) => interval)
+  const ends = endsOf(members)
+  const present = ends.last
+  const intervals = [...Map.groupBy(metrics, age)].toSorted(([a], [b]) => b - a).map(([, interval]) => interval)
 
   const records = sum(metrics, (one) => one.messagesProcessed)
   const batches = sum(metrics, (one) => one.batches)
@@ -242,7 +269,7 @@ export const make = (
     partitions: sum(present, ({ partitions }) => partitions),
     records,
     recordsPerSecond: ratio(records * 1_000, to - from),
-    bytesPerRecord: bytesPerRecordOf(byAge, members, age),
+    bytesPerRecord: bytesPerRecordOf(metrics, members, ends),
     meanMs: ratio(sum(metrics, (one) => one.messagesProcessed * one.processingTimeMs), records),
     p50Ms: Histogram.quantile(durations, 0.5),
     p99Ms: Histogram.quantile(durations, 0.99),

@@ -217,7 +217,9 @@ const frequentRebalancing: Rule = {
   judges: ["sessionTimeoutMs", "maxPollIntervalMs"],
   fires: (seen) => {
     const perMember = seen.rebalances / Math.max(1, seen.members)
-    return seen.lost > 0 && seen.rebalances + seen.crashes >= 2 || perMember >= 4
+    // Once may happen to anybody; twice is a habit.
+    const isLosing = seen.lost > 0 && seen.rebalances + seen.crashes >= 2 || seen.lost > Math.max(1, seen.partitions)
+    return isLosing || perMember >= 4
       ? {
         rebalances: seen.rebalances,
         rebalances_per_member: rounded(perMember),
@@ -311,11 +313,12 @@ const highMemory: Rule = {
   advice: (seen, { bufferMaxBytes, maxPartitionFetchBytes, maxPollRecords, queueMaxBytes }) => {
     const held = heldBytes(seen)
     // Down to an eighth at once, and never to less than what lasts for two seconds.
-    const factor = Math.min(0.5, Math.max(0.125, 2 / heldSeconds(seen), 32 * mebibyte / held))
-    const fetch = powerOfTwo(Math.max(65_536, maxPartitionFetchBytes * factor / 1.4))
-    // Of each partition, twice max_poll_records are taken out of its queue.
+    const wanted = Math.min(held / 2, Math.max(held / 8, 2 * held / heldSeconds(seen), 32 * mebibyte))
     const partitions = Math.max(1, seen.partitions / Math.max(1, seen.members))
-    const poll = Math.max(1, Math.ceil(seen.inFlightMax * factor / (2 * partitions)))
+    // One half for what is in flight: of each partition, twice max_poll_records are taken out of its queue.
+    const poll = Math.max(1, Math.floor(wanted / 2 / Math.max(1, seen.bytesPerRecord) / (2 * partitions)))
+    // The other for the queues: each holds two fetches, and what one more brings.
+    const fetch = Math.max(65_536, powerOfTwo(wanted / 2 / partitions / 3) / 2)
     return {
       priority: seen.memoryMbMax >= 1_024 ? "high" : seen.memoryMbMax >= 512 ? "medium" : "low",
       reason: `${size(held)} of the process's ${rounded(seen.memoryMbMax)} MiB are records that wait: enough for `
@@ -324,10 +327,10 @@ const highMemory: Rule = {
         ...(poll < maxPollRecords && { maxPollRecords: poll }),
         ...(fetch < maxPartitionFetchBytes && { maxPartitionFetchBytes: fetch }),
         ...(queueMaxBytes > 2 * fetch && { queueMaxBytes: 2 * fetch }),
-        ...(bufferMaxBytes > held && { bufferMaxBytes: powerOfTwo(held * factor) })
+        ...(bufferMaxBytes > held && { bufferMaxBytes: powerOfTwo(wanted) })
       },
-      effect: `about ${size(held * (1 - factor))} less; what waits is still enough for ${
-        time(heldSeconds(seen) * factor * second)
+      effect: `about ${size(held - wanted)} less; what waits is still enough for ${
+        time(heldSeconds(seen) * wanted / held * second)
       }`
     }
   }

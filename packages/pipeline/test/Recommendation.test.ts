@@ -5,7 +5,8 @@ import * as Resolution from "@weft/config/Resolution"
 import * as Setting from "@weft/config/Setting"
 import type * as WorkloadProfile from "@weft/config/WorkloadProfile"
 import * as Schema from "effect/Schema"
-import fc from "fast-check"
+import * as fc from "fast-check"
+import { readFileSync } from "node:fs"
 import * as MetricsSink from "../src/MetricsSink.ts"
 import * as Recommendation from "../src/Recommendation.ts"
 import * as RecommendationEvidence from "../src/RecommendationEvidence.ts"
@@ -273,6 +274,21 @@ describe("Recommendation.evaluate", () => {
   })
 })
 
+describe("docs/recommendations.md", () => {
+  it("has a section for each rule, in their order of precedence", () => {
+    const page = readFileSync(new URL("../../../docs/recommendations.md", import.meta.url), "utf8")
+    const [, ...sections] = page.split(/^## /m)
+    const ofRules = sections.filter((section) => /^[a-z-]+\n/.test(section))
+    assert.deepStrictEqual(
+      ofRules.map((section) => section.split("\n")[0]),
+      RecommendationRules.rules.map(({ name }) => name)
+    )
+    for (const section of ofRules) {
+      for (const part of ["What it sees", "Why", "hat to do"]) assert.include(section, part, section.split("\n")[0])
+    }
+  })
+})
+
 describe("RecommendationEvidence.make", () => {
   const member = (at: number, more: Partial<MetricsSink.MemberMetrics> = {}): MetricsSink.MemberMetrics => ({
     service,
@@ -375,6 +391,17 @@ describe("RecommendationEvidence.make", () => {
     })!
     assert.strictEqual(found.members, 1)
     assert.strictEqual(found.intervals, 2)
+    // However uneven its intervals are, beside a member that measures at other times.
+    const uneven = RecommendationEvidence.make(service, {
+      members: [
+        member(10_000, { member: "old" }),
+        member(13_000, { member: "new", intervalMs: 3_000 }),
+        member(11_000, { member: "other" })
+      ],
+      metrics: [],
+      lag: []
+    })!
+    assert.strictEqual(uneven.members, 2)
   })
 
   it("what was measured in part or wholly before the configuration was applied does not count", () => {
@@ -420,5 +447,10 @@ describe("RecommendationEvidence.make", () => {
     assert.strictEqual(bytesOf([100, 1_000, 50], [100, 1_000, 50]), 10)
     assert.strictEqual(bytesOf([10, 1_000, 90], [10, 0, 80]), 10)
     assert.strictEqual(bytesOf([0, 0, 0]), 0)
+    assert.strictEqual(
+      bytesOf([10, 0, 90], [100, 1_000, 90], [50, 1_000, 140]),
+      10,
+      "what was taken in before is not known"
+    )
   })
 })

@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigRows from "@weft/config/ConfigRows"
 import * as ConfigStore from "@weft/config/ConfigStore"
 import * as Codec from "@weft/kafka/Codec"
+import type { UnknownTopicError } from "@weft/kafka/KafkaError"
 import * as MemoryCluster from "@weft/testing/MemoryCluster"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -38,7 +39,7 @@ interface Situation {
   readonly pause?: number
   readonly pipeline: () => Pipeline.Pipeline<never>
   /** What happens meanwhile: called at each step of 50 ms with the number of the step. */
-  readonly feed: (cluster: Cluster, step: number) => Effect.Effect<unknown>
+  readonly feed: (cluster: Cluster, step: number) => Effect.Effect<unknown, UnknownTopicError>
   readonly seconds: number
 }
 

@@ -79,8 +79,10 @@ const toJson = (one: Stored) => ({
   resolution: one.resolution ?? null
 })
 
-const changeLines = ({ currentConfig, recommendedConfig }: Stored): ReadonlyArray<string> =>
-  Object.entries(recommendedConfig).map(([name, value]) => `${name} ${currentConfig[name] ?? "?"} -> ${value}`)
+const changes = ({ currentConfig, recommendedConfig }: Stored): string =>
+  Object.entries(recommendedConfig).map(([name, value]) => `${name} ${currentConfig[name] ?? "?"} -> ${value}`).join(
+    ", "
+  )
 
 const detail = (paint: Paint, one: Stored, now: number): string => {
   const head = `${paint[priorityColours[one.priority]](one.priority)} ${paint.bold(safe(one.service))}: ${one.rule}`
@@ -92,7 +94,7 @@ const detail = (paint: Paint, one: Stored, now: number): string => {
     `${head}${state}`,
     safe(one.reason),
     fields(paint, [
-      ...changeLines(one).map((line, i): readonly [string, string] => [i === 0 ? "change" : "", line]),
+      ...Object.keys(one.recommendedConfig).length === 0 ? [] : [["change", changes(one)] as const],
       ...one.action === undefined ? [] : [["do", safe(one.action)] as const],
       ["effect", safe(one.expectedEffect)],
       ["seen", figures],

@@ -65,9 +65,12 @@ export interface Uncommitted {
 export interface GroupLag {
   readonly group: string
   readonly service: string
-  /** Kafka's own word, such as `Stable` or `Empty`; empty where it could not be asked for. */
-  readonly state: string
-  readonly members: number
+  /**
+   * Kafka's own word, such as `Stable` or `Empty`, and the number of members. `undefined` where the group may not be
+   * described, or is of the newer protocol (KIP-848), of which older requests are told nothing.
+   */
+  readonly state: string | undefined
+  readonly members: number | undefined
   /** Looks at it one after the other, this one included: a status needs three, a speed two. */
   readonly looks: number
   /** The worst of its partitions. */
@@ -141,8 +144,7 @@ const isConsumers = (protocolType: string): boolean => protocolType === "consume
 
 /** Who reads a partition, as far as the coordinator says. */
 const readerOf = (description: GroupDescription | undefined): (key: string) => LagStatus.Reader => {
-  // Groups of the newer protocol are described as dead, whoever is in them.
-  if (description === undefined || description.state === "Dead") return () => ({ _tag: "Unknown" })
+  if (description === undefined) return () => ({ _tag: "Unknown" })
   const held = new Set(description.members.flatMap(({ assignment }) => assignment.map(({ key }) => key)))
   const isSettled = description.state === "Stable" || description.state === "Empty"
   return (key) => held.has(key) ? { _tag: "Member" } : { _tag: isSettled ? "Nobody" : "Unknown" }
@@ -225,7 +227,8 @@ export const make = (options: Options = {}): GroupMonitor => {
     const admin = yield* Admin
     // Without the right to describe a group its lag is known all the same.
     const described = yield* Effect.orElseSucceed(admin.describeGroups(groups), () => [])
-    return new Map(described.map((one) => [one.groupId, one]))
+    // Groups of the newer protocol are described as dead, whoever is in them.
+    return new Map(described.flatMap((one) => one.state === "Dead" ? [] : [[one.groupId, one]]))
   })
 
   /** How old a lag is that was there before the first look. */
@@ -339,8 +342,8 @@ const byPlace = (a: Pick<Uncommitted, "topic" | "partition">, b: Pick<Uncommitte
   a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1
 
 const stateOf = (description: GroupDescription | undefined) => ({
-  state: description?.state ?? "",
-  members: description?.members.length ?? 0
+  state: description?.state,
+  members: description?.members.length
 })
 
 const partitionLag = ({ at, group, place, reader, rules, service, window }: {

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Admin from "@weft/kafka/Admin"
 import * as Consumer from "@weft/kafka/Consumer"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import { AdminError } from "@weft/kafka/KafkaError"
 import * as Subscription from "@weft/kafka/Subscription"
 import type { Transport } from "@weft/kafka/Transport"
 import * as MemoryCluster from "@weft/testing/MemoryCluster"
@@ -241,6 +242,67 @@ describe("GroupMonitor", () => {
         ])
         yield* cluster.deleteTopic("gone")
         assert.lengthOf(only(yield* monitor.look).partitions, 1)
+      })
+    ))
+
+  /** An admin client to which some things are not told. */
+  const told = (change: (admin: Admin.Admin["Service"]) => Partial<Admin.Admin["Service"]>) =>
+    Effect.map(Admin.Admin, (admin) => Admin.Admin.of({ ...admin, ...change(admin) }))
+
+  it.effect("what is not told hides no lag: members, leaders, one group of several, the age", () =>
+    withCluster((cluster) =>
+      Effect.gen(function*() {
+        yield* cluster.createTopic("in", { partitions: 2 })
+        yield* cluster.append("in", [...yield* ago(60, 3), ...yield* ago(60, 3, 1)])
+        yield* commit("a", "in", 1, 1)
+        yield* commit("b", "in", 2, 2)
+        const refused = new AdminError({ operation: "asked", code: "REFUSED", retriable: false, cause: "a test" })
+        const lookWith = (
+          change: (admin: Admin.Admin["Service"]) => Partial<Admin.Admin["Service"]>,
+          options: GroupMonitor.Options = { groups: (group) => group === "a" },
+          n = 12
+        ) =>
+          Effect.flatMap(told(change), (admin) =>
+            Effect.provideService(looks(GroupMonitor.make(options), n), Admin.Admin, admin))
+
+        // As a coordinator that is asked in the old way answers for groups of the newer protocol; and one that refuses.
+        const dead = ({ describeGroups }: Admin.Admin["Service"]) => ({
+          describeGroups: (groups: ReadonlyArray<string>) =>
+            Effect.map(describeGroups(groups), (all) =>
+              all.map((one) => ({ ...one, state: "Dead", members: [] })))
+        })
+        for (const change of [dead, () => ({ describeGroups: () => Effect.fail(refused) })]) {
+          const { lag, members, state, status } = only(yield* lookWith(change))
+          assert.deepStrictEqual([lag, status, state, members], [4n, "stall", undefined, undefined])
+        }
+
+        const led = only(
+          yield* lookWith(({ describeTopics }) => ({
+            describeTopics: (topics) =>
+              Effect.map(describeTopics(topics), (all) =>
+                all.map((topic) => ({
+                  ...topic,
+                  partitions: topic.partitions.map((one) => one.partition === 1 ? { ...one, leader: -1 } : one)
+                })))
+          }))
+        )
+        assert.deepStrictEqual([led.lag, led.leaderless.map(({ key }) => key)], [2n, ["in-1"]])
+
+        const { failed, groups } = yield* lookWith(({ committedOffsets }) => ({
+          committedOffsets: (group) => group === "a" ? Effect.fail(refused) : committedOffsets(group)
+        }), {})
+        assert.deepStrictEqual([failed, groups.map(({ group, lag }) => [group, lag])], [
+          [{ group: "a", error: refused }],
+          [["b", 2n]]
+        ])
+
+        const ageless = only(
+          yield* lookWith(({ listOffsets }) => ({
+            listOffsets: (partitions, at) => typeof at === "string" ? listOffsets(partitions, at) : Effect.fail(refused)
+          }))
+        )
+        assert.strictEqual(ageless.lag, 4n)
+        assert.closeTo(ageless.lagSeconds, 110, 1)
       })
     ))
 

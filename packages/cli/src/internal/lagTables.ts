@@ -108,8 +108,8 @@ const partitionJson = (one: PartitionLag, looks: number) => ({
 export const groupJson = (group: GroupLag) => ({
   group: group.group,
   service: group.service,
-  state: group.state,
-  members: group.members,
+  state: group.state ?? null,
+  members: group.members ?? null,
   partitionCount: group.partitions.length,
   leaderlessCount: group.leaderless.length,
   ...toldJson(group, group.looks)
@@ -140,8 +140,8 @@ const groupsTable = (paint: Paint, groups: ReadonlyArray<GroupLag>): string =>
     ...groups.some(({ group, service }) => group !== service)
       ? [{ title: "SERVICE", value: ({ group, service }: GroupLag) => service === group ? "" : service }]
       : [],
-    { title: "STATE", value: ({ state }) => state },
-    { title: "MEMBERS", value: ({ members }) => members, align: "right" },
+    { title: "STATE", value: ({ state }) => state ?? "?" },
+    { title: "MEMBERS", value: ({ members }) => members ?? "?", align: "right" },
     { title: "PARTITIONS", value: ({ partitions }) => partitions.length, align: "right" },
     ...toldColumns<GroupLag>(
       (group) => group,
@@ -221,8 +221,8 @@ export const groupText = (paint: Paint, group: GroupLag, byPartition: boolean): 
     (byPartition ? partitionsTable : topicsTable)(paint, group),
     "",
     ...remarks(paint, group),
-    `${name}${state === "" ? "" : `, ${state.toLowerCase()} with ${count(members, "member")},`} ${
-      lag === 0n ? "has nothing to catch up on" : `is ${behind(group)}`
-    }`
+    `${name}${
+      state === undefined || members === undefined ? "" : `, ${state.toLowerCase()} with ${count(members, "member")},`
+    } ${lag === 0n ? "has nothing to catch up on" : `is ${behind(group)}`}`
   ].join("\n")
 }

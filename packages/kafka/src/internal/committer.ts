@@ -45,7 +45,7 @@ export class Committer {
   /** How many assignments there were: what one generation was refused says nothing of the next. */
   private assignments = 0
   /** Lets those go on that wait to try again. */
-  private readonly anew = Latch.makeUnsafe(false)
+  private anew = Latch.makeUnsafe(false)
 
   constructor(options: CommitterOptions) {
     this.options = options
@@ -70,8 +70,10 @@ export class Committer {
     this.assignments++
     this.notBefore = -Infinity
     this.onSettled(0)
-    this.anew.openUnsafe()
-    this.anew.closeUnsafe()
+    // Another one first: whoever goes on does so at once, and may come to wait again.
+    const waited = this.anew
+    this.anew = Latch.makeUnsafe(false)
+    waited.openUnsafe()
     this.reschedule()
   }
 

@@ -2,7 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Clock from "effect/Clock"
 import { TestClock } from "effect/testing"
+import type { AssignedPartition } from "../../src/internal/assignedPartition.ts"
 import { Committer } from "../../src/internal/committer.ts"
+import { CommitError } from "../../src/KafkaError.ts"
+import type { TransportConsumer } from "../../src/Transport.ts"
 import type { CommitPolicy } from "../../src/internal/commitSchedule.ts"
 
 const prompt: CommitPolicy = { records: 1, intervalMs: 0 }
@@ -75,5 +78,45 @@ describe("committer", () => {
       committer.onSettled(6)
       yield* TestClock.adjust(1_000)
       assert.deepStrictEqual(commits, [1_000])
+    }))
+
+  it.effect("does not sleep over the next assignment while it waits to try again", () =>
+    Effect.gen(function*() {
+      const clock = yield* Effect.clockWith((clock: Clock.Clock) => Effect.succeed(clock))
+      const attempts: Array<number> = []
+      const partition = {
+        topicPartition: { topic: "t", partition: 0 },
+        hasUncommitted: true,
+        epoch: 1,
+        commitPoint: () => ({ offset: 1n, metadata: "", changes: 1 })
+      } as unknown as AssignedPartition
+      const transport = {
+        commit: (offsets: CommitError["offsets"]) => {
+          attempts.push(clock.currentTimeMillisUnsafe())
+          return Effect.fail(new CommitError({ offsets, code: "NOT_COORDINATOR", retriable: true, cause: "moved" }))
+        }
+      } as unknown as TransportConsumer
+      const committer = new Committer({
+        partitions: () => [partition],
+        transport: () => transport,
+        publish: () => undefined,
+        policy: () => prompt,
+        retryBackoffMs: () => 100,
+        clock
+      })
+      yield* Effect.forkChild(committer.run)
+      yield* Effect.yieldNow
+      committer.onSettled(1)
+      yield* TestClock.adjust(60_000)
+      const pauses = attempts.slice(1).map((at, i) => at - attempts[i]!)
+      assert.isAtLeast(Math.min(...pauses), 80)
+      assert.isAtMost(Math.max(...pauses), 6_000)
+      assert.isAtLeast(pauses.at(-1)!, 4_000, "it grows")
+      const before = attempts.length
+      const now = clock.currentTimeMillisUnsafe()
+      committer.onAssigned()
+      yield* TestClock.adjust(1)
+      assert.strictEqual(attempts.length, before + 1)
+      assert.isAtMost(attempts.at(-1)! - now, 1)
     }))
 })

@@ -29,25 +29,29 @@ export const durationBoundaries: ReadonlyArray<number> = [
 ]
 
 /**
- * Records that producers sent; those that failed have an `error.type`.
+ * Records that producers sent; those that failed have an `error.type`. Keep what this answers for a set of attributes: a
+ * metric that is updated with the same attributes again and again costs little.
  *
  * @category metrics
  * @since 0.1.0
  */
-export const sentMessages: Metric.Counter<number> = Metric.counter("messaging.client.sent.messages", {
-  description: "Records that producers sent; those that failed have an error.type",
-  attributes: { unit: "{message}" },
-  incremental: true
-})
+export const sentMessagesOf = (attributes: Metric.Metric.AttributeSet): Metric.Counter<number> =>
+  Metric.counter("messaging.client.sent.messages", {
+    description: "Records that producers sent; those that failed have an error.type",
+    attributes: { unit: "{message}", ...attributes },
+    incremental: true
+  })
 
 /**
- * Seconds from a request to its answer: of sends and of commits, by `messaging.operation.name`.
+ * Seconds from a request to its answer: of sends and of commits, by `messaging.operation.name`. Keep what this answers, as
+ * of {@link sentMessagesOf}.
  *
  * @category metrics
  * @since 0.1.0
  */
-export const operationDuration: Metric.Histogram<number> = Metric.histogram("messaging.client.operation.duration", {
-  description: "Time from a request to its answer: of sends and of commits, by the operation's name",
-  attributes: { unit: "s" },
-  boundaries: durationBoundaries
-})
+export const operationDurationOf = (attributes: Metric.Metric.AttributeSet): Metric.Histogram<number> =>
+  Metric.histogram("messaging.client.operation.duration", {
+    description: "Time from a request to its answer: of sends and of commits, by the operation's name",
+    attributes: { unit: "s", ...attributes },
+    boundaries: durationBoundaries
+  })

@@ -1,7 +1,7 @@
-/** Tells Effect's metrics of what a producer sends. Attributes are made once for each topic: they cost the most. */
+/** Tells Effect's metrics of what a producer sends. */
 import type * as Context from "effect/Context"
-import * as Metric from "effect/Metric"
-import { operationDuration, sentMessages } from "../ClientMetrics.ts"
+import type * as Metric from "effect/Metric"
+import { operationDurationOf, sentMessagesOf } from "../ClientMetrics.ts"
 import type { KafkaError } from "../KafkaError.ts"
 
 interface Instruments {
@@ -43,10 +43,7 @@ export class SendMetrics {
       "messaging.destination.name": topic,
       ...(errorType === undefined ? {} : { "error.type": errorType })
     }
-    const made = {
-      sent: Metric.withAttributes(sentMessages, attributes),
-      duration: Metric.withAttributes(operationDuration, attributes)
-    }
+    const made = { sent: sentMessagesOf(attributes), duration: operationDurationOf(attributes) }
     this.byTopic.set(key, made)
     return made
   }

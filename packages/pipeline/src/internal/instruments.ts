@@ -8,17 +8,23 @@ import type { MemberMetrics, ProcessingMetrics } from "../MetricsSink.ts"
 
 type Instrument = Metric.Metric<number, unknown>
 
+/**
+ * Makes the metric of one series. Each has its own: a metric remembers the key of the attributes that it was updated with
+ * last, and to make the key costs a hundred times what an update does.
+ */
+type Make = (attributes?: Metric.Metric.AttributeSet) => Instrument
+
 /** Metrics, and which attributes each of their series has. */
 interface Described {
-  readonly metrics: ReadonlyArray<Instrument>
+  readonly metrics: ReadonlyArray<Pick<Instrument, "id" | "type" | "description" | "attributes">>
   readonly attributes: ReadonlyArray<string>
 }
 
-const counter = (id: string, unit: string, description: string): Instrument =>
-  Metric.counter(id, { description, attributes: { unit }, incremental: true })
+const counter = (id: string, unit: string, description: string): Make => (attributes) =>
+  Metric.counter(id, { description, attributes: { unit, ...attributes }, incremental: true })
 
-const gauge = (id: string, unit: string, description: string): Instrument =>
-  Metric.gauge(id, { description, attributes: { unit } })
+const gauge = (id: string, unit: string, description: string): Make => (attributes) =>
+  Metric.gauge(id, { description, attributes: { unit, ...attributes } })
 
 /** Told by workers, once for each run of records or batch. */
 const work = {
@@ -27,11 +33,12 @@ const work = {
     "{message}",
     "Records that workers were done with: processed, skipped or dead-lettered"
   ),
-  duration: Metric.histogram("messaging.process.duration", {
-    description: "Time that a worker spent on a run of records or on a batch",
-    attributes: { unit: "s" },
-    boundaries: ClientMetrics.durationBoundaries
-  }) as Instrument
+  duration: ((attributes) =>
+    Metric.histogram("messaging.process.duration", {
+      description: "Time that a worker spent on a run of records or on a batch",
+      attributes: { unit: "s", ...attributes },
+      boundaries: ClientMetrics.durationBoundaries
+    })) satisfies Make
 }
 
 /** Of a topic, by the measurement that they count. */
@@ -43,7 +50,7 @@ const topicCounters = {
   deadLetters: counter("weft.pipeline.dead_letters", "{message}", "Records acknowledged by the dead-letter topic"),
   batches: counter("weft.pipeline.batches", "{batch}", "Batches made for the handler, or runs taken from the consumer"),
   fullBatches: counter("weft.pipeline.full_batches", "{batch}", "Batches or runs that were as large as they may be")
-} satisfies { readonly [Name in keyof ProcessingMetrics]?: Instrument }
+} satisfies { readonly [Name in keyof ProcessingMetrics]?: Make }
 
 /** The upper bounds, in milliseconds, that processing times are exported by: durations are counted exactly at these. */
 export const processingTimeBoundsMs: ReadonlyArray<number> = Array.from({ length: 21 }, (_, i) => 2 ** (i + 8) / 1_000)
@@ -97,7 +104,7 @@ const memberGauges = {
   ),
   memoryUsageMb: gauge("weft.process.resident_memory", "By", "Resident set of the process"),
   heapUsedMb: gauge("weft.process.heap_used", "By", "Heap in use by JavaScript")
-} satisfies { readonly [Name in keyof MemberMetrics]?: Instrument }
+} satisfies { readonly [Name in keyof MemberMetrics]?: Make }
 
 /** Of a member, by the measurement that they count. */
 const memberCounters = {
@@ -115,24 +122,29 @@ const memberCounters = {
     "{message}",
     "Records whose processing ended after their partition was given up"
   )
-} satisfies { readonly [Name in keyof MemberMetrics]?: Instrument }
+} satisfies { readonly [Name in keyof MemberMetrics]?: Make }
 
 /** Measurements that a sink did not take in time and that its bounded buffer let go. */
-export const dropped: Instrument = counter(
+const measurementsDropped = counter(
   "weft.pipeline.measurements_dropped",
   "{measurement}",
   "Measurements dropped while a metrics sink was away"
 )
 
+export const dropped: Instrument = measurementsDropped()
+
 type Family<Names extends string> = { readonly [Name in Names]: Instrument }
 
 const withAttributes = <Names extends string>(
-  family: Family<Names>,
+  family: { readonly [Name in Names]: Make },
   attributes: Metric.Metric.AttributeSet
 ): Family<Names> =>
   Object.fromEntries(
-    Object.entries<Instrument>(family).map(([name, metric]) => [name, Metric.withAttributes(metric, attributes)])
+    Object.entries<Make>(family).map(([name, make]) => [name, make(attributes)])
   ) as Family<Names>
+
+const made = (family: Readonly<Record<string, Make>>): ReadonlyArray<Instrument> =>
+  Object.values(family).map((make) => make())
 
 const operation = (name: string, type: string): Metric.Metric.AttributeSet => ({
   "messaging.system": "kafka",
@@ -159,15 +171,15 @@ const memberOf = (service: string, group: string): Metric.Metric.AttributeSet =>
 /** All that a pipeline and its producers tell. */
 export const described: ReadonlyArray<Described> = [
   {
-    metrics: Object.values(work),
+    metrics: made(work),
     attributes: Object.keys({ ...operation("process", "process"), ...place("", "") })
   },
   {
-    metrics: [ClientMetrics.sentMessages],
+    metrics: [ClientMetrics.sentMessagesOf({})],
     attributes: [...Object.keys(operation("send", "send")), "messaging.destination.name", "error.type"]
   },
   {
-    metrics: [ClientMetrics.operationDuration],
+    metrics: [ClientMetrics.operationDurationOf({})],
     attributes: [
       ...Object.keys(operation("", "")),
       "messaging.destination.name",
@@ -175,10 +187,10 @@ export const described: ReadonlyArray<Described> = [
       "error.type"
     ]
   },
-  { metrics: [processingTime, ...Object.values(topicCounters)], attributes: Object.keys(place("", "")) },
-  { metrics: Object.values(partitionGauges), attributes: Object.keys(partitionOf("", 0, "")) },
+  { metrics: [processingTime, ...made(topicCounters)], attributes: Object.keys(place("", "")) },
+  { metrics: made(partitionGauges), attributes: Object.keys(partitionOf("", 0, "")) },
   {
-    metrics: [...Object.values(memberGauges), ...Object.values(memberCounters)],
+    metrics: [...made(memberGauges), ...made(memberCounters)],
     attributes: Object.keys(memberOf("", ""))
   },
   { metrics: [dropped], attributes: [] }
@@ -188,7 +200,7 @@ export interface TopicInstruments extends Family<keyof typeof work> {
   readonly counters: Family<keyof typeof topicCounters>
 }
 
-/** Made once for each topic: attributes are what a metric's update costs most for. */
+/** Made once for each topic. */
 export const ofTopic = (topic: string, group: string): TopicInstruments => ({
   ...withAttributes(work, { ...operation("process", "process"), ...place(topic, group) }),
   counters: withAttributes(topicCounters, place(topic, group))
@@ -213,9 +225,6 @@ export const ofMember = (service: string, group: string): MemberInstruments => {
   return {
     gauges: withAttributes(memberGauges, attributes),
     counters: withAttributes(memberCounters, attributes),
-    commitDuration: Metric.withAttributes(ClientMetrics.operationDuration, {
-      ...operation("commit", "settle"),
-      ...attributes
-    })
+    commitDuration: ClientMetrics.operationDurationOf({ ...operation("commit", "settle"), ...attributes })
   }
 }

@@ -88,6 +88,17 @@ describe("AlertWebhook", () => {
       ])
     }).pipe(Effect.scoped))
 
+  it.live("an end is told as one: why, after how long, and of what", () =>
+    Effect.gen(function*() {
+      const { bodies, url } = yield* server(() => ok)
+      const closedAt = 1_700_000_000_000 + 5 * 60_000
+      yield* Effect.provide(deliver([alert({ closedAt, closedBecause: "not measured" })]), webhook(url))
+      assert.strictEqual(
+        bodies[0]!["text"],
+        "[closed] not measured, after 5 min; it was: georegion-detector is 12000 records behind"
+      )
+    }).pipe(Effect.scoped))
+
   it.live("many partitions in the same trouble are one attachment, and more than twenty things several messages", () =>
     Effect.gen(function*() {
       const { bodies, url } = yield* server(() => ok)

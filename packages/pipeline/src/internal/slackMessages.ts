@@ -47,15 +47,15 @@ const partitionsOf = (alerts: ReadonlyArray<StoredAlert>): string => {
   return partitions.slice(0, partitionsMax).join(", ") + (more > 0 ? ` and ${more} more` : "")
 }
 
+/** Why it is over, and how long it took. */
+const ended = ({ closedAt, closedBecause, openedAt }: StoredAlert): string =>
+  `${closedBecause ?? "recovered"}, after ${minutesBetween(openedAt, closedAt ?? openedAt)}`
+
 const attachment = (alerts: ReadonlyArray<StoredAlert>): Attachment => {
   const first = alerts[0]!
   const state = stateOf(first)
   const partitions = partitionsOf(alerts)
-  const title = state === "closed"
-    ? `closed: ${first.kind} (${first.closedBecause ?? "recovered"}, after ${
-      minutesBetween(first.openedAt, first.closedAt ?? first.openedAt)
-    })`
-    : `${state}: ${first.kind}`
+  const title = state === "closed" ? `closed: ${first.kind} (${ended(first)})` : `${state}: ${first.kind}`
   const others = alerts.length > 1 ? ` (and ${alerts.length - 1} more partitions like it)` : ""
   const advice = state === "closed" ? undefined : adviceOf(first.kind)
   const field = (name: string, value: string) => ({ title: name, value: shown(value), short: true })
@@ -78,7 +78,13 @@ const counted = (n: number, what: string): ReadonlyArray<string> => n === 0 ? []
 
 const summary = (groups: ReadonlyArray<ReadonlyArray<StoredAlert>>): string => {
   const first = groups[0]![0]!
-  if (groups.length === 1) return shown(`[${stateOf(first)}] ${first.message}`)
+  if (groups.length === 1) {
+    return shown(
+      first.closedAt === undefined
+        ? `[${first.severity}] ${first.message}`
+        : `[closed] ${ended(first)}; it was: ${first.message}`
+    )
+  }
   const of = (state: AlertState) => groups.filter((group) => stateOf(group[0]!) === state).length
   const parts = [
     ...counted(of("critical"), "critical"),

@@ -58,9 +58,26 @@ describe("LagWindow", () => {
     it("do not count the time in which nothing was written", () => {
       assert.strictEqual(age([[0, 10, 10], [100, 10, 10], [200, 10, 10], [300, 10, 20]], 310), 110)
     })
+    it("know nothing of a log that is no more", () => {
+      assert.strictEqual(age([[0, 0, 100], [10, 100, 100], [20, 0, 5], [30, 0, 5]], 40), 20)
+    })
     it("grow on beyond the samples that are kept", () => {
       const looks = Array.from({ length: 500 }, (_, i) => [i * 10, 20, i === 0 ? 20 : 25] as const)
       assert.strictEqual(age(looks, 5_000), 5_000)
+    })
+    it("know when a record of long ago was written, however many looks there were since", () => {
+      // A record each second, but for an hour in the middle in which nothing was written.
+      const looks = Array.from({ length: 1_000 }, (_, i) => {
+        const written = i < 400 ? i * 10 : i < 760 ? 4_000 : (i - 360) * 10
+        return [i * 10, 700, written] as const
+      })
+      assert.closeTo(age(looks, 10_000), 10_000 - 700, 10)
+      // The reader goes on at last: on either side of the hour.
+      const movedTo = (offset: number) => age([...looks, [10_000, offset, 6_400]], 10_000)
+      assert.closeTo(movedTo(2_000), 10_000 - 2_000, 20)
+      assert.closeTo(movedTo(3_990), 10_000 - 3_990, 20)
+      assert.closeTo(movedTo(4_005), 10_000 - 7_605, 20)
+      assert.closeTo(movedTo(5_000), 10_000 - 8_600, 20)
     })
     it("count from the first look where the record was there before, and from what was learned of it", () => {
       const window = windowOf(points([[100, 5, 9], [110, 5, 12]]))

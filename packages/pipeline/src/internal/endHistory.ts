@@ -12,15 +12,9 @@ export class EndHistory {
 
   /** The end as seen at a time; both never go back (`clear` before). */
   add(at: number, end: bigint): void {
-    const { ends, size, times } = this
-    // Of a while without records its begin and its end say all.
-    if (size >= 2 && ends[size - 1] === end && ends[size - 2] === end) {
-      times[size - 1] = at
-      return
-    }
-    if (size === looks) this.remove(this.least())
-    times[this.size] = at
-    ends[this.size] = end
+    if (this.size === looks) this.remove(this.least())
+    this.times[this.size] = at
+    this.ends[this.size] = end
     this.size++
   }
 
@@ -76,6 +70,7 @@ export class EndHistory {
     let index = 1
     let error = Infinity
     for (let i = 1; i < this.size - 1; i++) {
+      // Of a while without records its begin and its end say all.
       const isFlat = this.ends[i - 1] === this.ends[i + 1]
       const by = isFlat ? 0 : Math.abs(this.between(i - 1, i + 1, this.ends[i]!) - this.times[i]!)
       if (by < error) {

@@ -155,7 +155,10 @@ describe("the guide's queries, on services that run", () => {
       assert.deepStrictEqual(running.map((row) => row["service_name"]), ["my-geocoder", "my-service", "my-service"])
       assert.strictEqual(running[0]!["fit"], "behind")
       // The one that was there first has seen the other come; the rows that nobody runs with are there, too.
-      assert.deepStrictEqual(running.slice(1).map((row) => Number(row["rebalances"])).toSorted(), [0, 1])
+      assert.deepStrictEqual(running.slice(1).map((row) => Number(row["rebalances"])).toSorted((a, b) => a - b), [
+        0,
+        1
+      ])
       assert.deepStrictEqual(running.slice(1).map((row) => row["partitions"]), [2, 2])
       assert.lengthOf(fits, 5)
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { lagRow, metricsRow } from "../src/internal/metricsRows.ts"
+import { lagRow, memberRow, metricsRow } from "../src/internal/metricsRows.ts"
 
 const number = fc.double()
 const name = fc.string({ unit: "binary" })
@@ -36,6 +36,40 @@ describe("metricsRows", () => {
       const json = JSON.stringify(metricsRow(measured))
       assert.notMatch(json, /\\u0000|\\ud[89a-f]/)
       assert.isNumber((JSON.parse(json) as { messages_processed: unknown }).messages_processed)
+    }))
+  })
+
+  it("so is whatever a member says of itself", () => {
+    const metrics = fc.record({
+      service: name,
+      group: name,
+      member: name,
+      timestamp: fc.nat(),
+      intervalMs: number,
+      partitions: number,
+      pausedPartitions: number,
+      queuedRecords: number,
+      queuedBytes: number,
+      inFlight: number,
+      oldestInFlightMs: number,
+      uncommittedRecords: number,
+      commits: number,
+      commitFailures: number,
+      commitMeanMs: number,
+      commitP99Ms: number,
+      rebalances: number,
+      lost: number,
+      crashes: number,
+      stalls: number,
+      memoryUsageMb: number,
+      heapUsedMb: number,
+      eventLoopDelayMs: number,
+      lateCompletions: number
+    })
+    fc.assert(fc.property(metrics, (measured) => {
+      const row = memberRow(measured)
+      assert.notMatch(JSON.stringify(row), /\\u0000|\\ud[89a-f]/)
+      for (const value of Object.values(row)) assert.isFalse(typeof value === "number" && !Number.isFinite(value))
     }))
   })
 

@@ -115,3 +115,41 @@ describe("a drain", () => {
         yield* Scope.close(scope, Exit.void)
       })))
 })
+
+describe("a pause", () => {
+  it.effect("lasts over a seek and a rebalance that leaves the partition here, and ends when it is given up", () =>
+    withCluster({ partitions: 2, records: 20 }, (cluster) =>
+      Effect.gen(function*() {
+        const consumer = yield* member({ clientId: "a" })
+        const seen: Array<string> = []
+        yield* Effect.forkChild(Stream.runForEach(consumer.stream(codecs), (record) =>
+          Effect.sync(() => {
+            seen.push(`${record.record.partition}@${record.record.offset}`)
+            record.offset.settle()
+          })))
+        yield* advance(2_000)
+        assert.lengthOf(seen, 20)
+        const both = [topicPartition("in", 0), topicPartition("in", 1)]
+        yield* consumer.pause(both)
+        const scope = yield* Scope.make()
+        const other = yield* Scope.provide(member({ clientId: "b" }), scope)
+        yield* advance(4_000)
+        const [kept] = yield* consumer.snapshot
+        const [given] = yield* other.snapshot
+        assert.deepStrictEqual([kept!.paused, given!.paused], [true, false])
+        yield* consumer.seek(topicPartition("in", kept!.partition), 3n)
+        yield* cluster.append("in", [0, 1].map((partition) => ({ partition, value: "more" })))
+        yield* advance(2_000)
+        assert.lengthOf(seen, 20, "nothing of the one that is paused")
+        yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* advance(4_000)
+        assert.deepStrictEqual(
+          seen.slice(20),
+          [`${given!.partition}@10`],
+          "the one that went and came back is not paused"
+        )
+        yield* consumer.resume(both)
+        yield* advance(2_000)
+        assert.lengthOf(seen, 21 + 8)
+      })))
+})

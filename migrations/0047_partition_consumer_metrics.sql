@@ -294,7 +294,6 @@ CREATE TABLE consumer_lag_by_hour (
   partitions integer NOT NULL,
   samples bigint NOT NULL,
   mean_total_lag double precision NOT NULL,
-  last_total_lag bigint NOT NULL,
   max_partition_lag bigint NOT NULL,
   max_lag_partition integer NOT NULL,
   max_lag_seconds double precision,
@@ -305,7 +304,6 @@ CREATE INDEX consumer_lag_by_hour_by_time ON consumer_lag_by_hour (hour);
 COMMENT ON TABLE consumer_lag_by_hour IS 'consumer_lag_history by the hour, all partitions of a topic together.';
 COMMENT ON COLUMN consumer_lag_by_hour.hour IS 'The begin of the hour.';
 COMMENT ON COLUMN consumer_lag_by_hour.mean_total_lag IS 'The sum of what each partition''s lag was in the mean.';
-COMMENT ON COLUMN consumer_lag_by_hour.last_total_lag IS 'The sum of the last samples of the partitions.';
 COMMENT ON COLUMN consumer_lag_by_hour.max_lag_partition IS 'The partition whose lag was max_partition_lag.';
 
 CREATE TABLE consumer_member_metrics_by_hour (

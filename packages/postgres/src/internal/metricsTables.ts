@@ -91,7 +91,6 @@ const lag: MetricsTable = {
       "partitions",
       "samples",
       "mean_total_lag",
-      "last_total_lag",
       "max_partition_lag",
       "max_lag_partition",
       "max_lag_seconds"
@@ -99,13 +98,12 @@ const lag: MetricsTable = {
     return sql`
       INSERT INTO consumer_lag_by_hour (${sql.literal([...keys, ...columns].join(", "))})
       SELECT
-        service_name, topic, hour, count(*), sum(samples), sum(mean_lag), sum(last_lag), max(max_lag),
+        service_name, topic, hour, count(*), sum(samples), sum(mean_lag), max(max_lag),
         (array_agg(partition ORDER BY max_lag DESC, partition))[1], max(max_lag_seconds)
       FROM (
         SELECT
           service_name, topic, ${hourOf(sql)} AS hour, partition, count(*) AS samples,
-          avg(lag)::double precision AS mean_lag, (array_agg(lag ORDER BY timestamp DESC, id DESC))[1] AS last_lag,
-          max(lag) AS max_lag, max(lag_seconds) AS max_lag_seconds
+          avg(lag)::double precision AS mean_lag, max(lag) AS max_lag, max(lag_seconds) AS max_lag_seconds
         FROM consumer_lag_history WHERE ${inSpan(sql, span)}
         GROUP BY 1, 2, 3, 4
       ) AS of_partitions

@@ -17,14 +17,15 @@ const lockOf = (sql: Sql, { name }: MetricsTable) => sql`${weft}::int, hashtext(
 const daysAhead = 3
 
 /**
- * In a transaction: no lock on a table is waited for longer than writers can wait behind it, and no other run is at work.
+ * In a transaction: no other run is at work on the table, and no lock on it is waited for longer than writers can wait behind
+ * it.
  */
 const locked = <A, E, R>(sql: Sql, table: MetricsTable, step: Effect.Effect<A, E, R>) =>
   sql.withTransaction(
     Effect.andThen(
       Effect.andThen(
-        sql`SELECT set_config('lock_timeout', '3000', true)`,
-        sql`SELECT pg_advisory_xact_lock(${lockOf(sql, table)})`
+        sql`SELECT pg_advisory_xact_lock(${lockOf(sql, table)})`,
+        sql`SELECT set_config('lock_timeout', '3000', true)`
       ),
       step
     )

@@ -99,6 +99,17 @@ describe("weft lag", () => {
       assert.deepStrictEqual(groups.map(({ lag }) => lag), [0, 6])
     })))
 
+  it.effect("without a name, of one topic", () =>
+    at(Effect.gen(function*() {
+      yield* scene
+      yield* commit("payer", [0], "payments")
+      const { groups } = (yield* json("lag --topic payments")) as {
+        readonly groups: ReadonlyArray<{ readonly group: string; readonly partitionCount: number }>
+      }
+      assert.deepStrictEqual(groups.map(({ group, partitionCount }) => [group, partitionCount]), [["payer", 1]])
+      assert.strictEqual((yield* weft("lag --topic payment")).code, 3)
+    })))
+
   it.effect("a service, by the group that its members are in", () =>
     at(Effect.gen(function*() {
       yield* scene

@@ -265,7 +265,7 @@ export const make = (options: Options = {}): GroupMonitor => {
     const failed = asked.flatMap(({ group, result }) =>
       Result.isFailure(result) ? [{ group, error: result.failure }] : []
     )
-    if (found.length === 0 && failed.length > 0) return yield* Effect.fail(failed[0]!.error)
+    if (found.length === 0 && failed.length > 0) return yield* failed[0]!.error
 
     const all = found.flatMap(({ committed }) => committed)
     const places = yield* partitionsOf(

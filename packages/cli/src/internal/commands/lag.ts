@@ -1,4 +1,5 @@
 import { Admin } from "@weft/kafka/Admin"
+import type { KafkaError } from "@weft/kafka/KafkaError"
 import * as GroupMonitor from "@weft/pipeline/GroupMonitor"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -6,6 +7,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import type { Backends } from "../../Backends.ts"
 import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, orFail } from "../answer.ts"
 import { inTime, inWords, kafkaFailure, knownTopics, withOpenKafka } from "../kafka.ts"
@@ -49,49 +51,77 @@ const groupOf = Effect.fnUntraced(function*(name: string) {
   })
 })
 
-const allAnswer = ({ failed, groups }: GroupMonitor.Look): Answer => ({
-  json: {
-    groups: groups.map(groupJson),
-    failed: failed.map(({ error, group }) => ({ group, message: kafkaFailure(error).message }))
-  },
-  text: (paint) => lookText(paint, { failed, groups })
+/** Looks that follow each other, and what is said of each. */
+interface Looking {
+  readonly monitor: GroupMonitor.GroupMonitor
+  readonly answerOf: (look: GroupMonitor.Look) => Effect.Effect<Answer, CliFailure>
+}
+
+const onlyTopics = (topics: ReadonlyArray<string>): Pick<GroupMonitor.Options, "topics"> =>
+  topics.length === 0 ? {} : { topics: (topic) => topics.includes(topic) }
+
+/** At all groups. A database that is away costs the names of their services. */
+const atAll = Effect.fnUntraced(function*(topics: ReadonlyArray<string>): Effect.fn.Return<
+  Looking,
+  KafkaError | CliFailure,
+  Admin | Backends
+> {
+  yield* knownTopics(topics)
+  const groupsOf = yield* Effect.result(serviceGroups)
+  const services = servicesOf(Result.getOrElse(groupsOf, () => new Map<string, string>()))
+  const missing = Result.isFailure(groupsOf) ? groupsOf.failure.message : undefined
+  return {
+    monitor: GroupMonitor.make({ ...onlyTopics(topics), serviceOf: (group) => services.get(group) ?? group }),
+    answerOf: ({ failed, groups: all }) => {
+      const groups = topics.length === 0 ? all : all.filter(({ partitions }) => partitions.length > 0)
+      return Effect.succeed({
+        json: {
+          groups: groups.map(groupJson),
+          failed: failed.map(({ error, group }) => ({ group, message: kafkaFailure(error).message })),
+          servicesUnknown: missing ?? null
+        },
+        text: (paint) =>
+          [
+            lookText(paint, { failed, groups }),
+            ...missing === undefined ? [] : [`${paint.yellow("!")} services are not known: ${missing}`]
+          ].join("\n")
+      })
+    }
+  }
 })
 
-/** One look after the other at all groups. */
-const atAll = Effect.gen(function*() {
-  const services = servicesOf(yield* serviceGroups)
-  const monitor = GroupMonitor.make({ serviceOf: (group) => services.get(group) ?? group })
-  return Effect.map(monitor.look, allAnswer)
-})
-
-/** The same at one group. */
-const atOne = Effect.fnUntraced(function*(name: string, topics: ReadonlyArray<string>, byPartition: boolean) {
+/** At one group. */
+const atOne = Effect.fnUntraced(function*(
+  name: string,
+  topics: ReadonlyArray<string>,
+  byPartition: boolean
+): Effect.fn.Return<Looking, KafkaError | CliFailure, Admin | Backends> {
   const wanted = yield* groupOf(name)
   yield* knownTopics(topics)
-  const monitor = GroupMonitor.make({
-    groups: (group) => group === wanted,
-    serviceOf: () => name,
-    uncommitted: { topics },
-    ...topics.length === 0 ? {} : { topics: (topic: string) => topics.includes(topic) }
-  })
-  return Effect.flatMap(monitor.look, ({ groups: [group] }): Effect.Effect<Answer, CliFailure> =>
-    group === undefined
-      ? Effect.fail(notFound(name, [], new Map()))
-      : Effect.succeed({
-        json: groupDetailJson(group),
-        text: (paint) => groupText(paint, group, byPartition)
-      }))
+  return {
+    monitor: GroupMonitor.make({
+      ...onlyTopics(topics),
+      groups: (group) => group === wanted,
+      serviceOf: () => name,
+      uncommitted: { topics }
+    }),
+    answerOf: ({ groups: [group] }) =>
+      group === undefined
+        ? Effect.fail(notFound(name, [], new Map()))
+        : Effect.succeed({
+          json: groupDetailJson(group),
+          text: (paint) => groupText(paint, group, byPartition)
+        })
+  }
 })
 
 /** Each run is a look; what comes before the first one is done once, as soon as it can be done. */
-const startedOnce = <A, E, R>(start: Effect.Effect<Effect.Effect<A, E, R>, E, R>): Effect.Effect<A, E, R> => {
-  let look: Effect.Effect<A, E, R> | undefined
-  return Effect.suspend(() =>
-    look ?? Effect.flatMap(start, (started) => {
-      look = started
-      return started
-    })
-  )
+const looking = <E, R>(start: Effect.Effect<Looking, E, R>) => {
+  let started: Looking | undefined
+  return Effect.gen(function*() {
+    started ??= yield* start
+    return yield* started.answerOf(yield* started.monitor.look)
+  })
 }
 
 export const topicFlag = Flag.String("topic").pipe(
@@ -113,8 +143,8 @@ export const lag = Command.make("lag", {
   ),
   ...watchFlags
 }, ({ interval, name, partitions, topic, watch }) => {
-  const look = startedOnce(
-    Option.match(name, { onNone: () => atAll, onSome: (one) => atOne(one, topic, partitions) })
+  const look = looking(
+    Option.match(name, { onNone: () => atAll(topic), onSome: (one) => atOne(one, topic, partitions) })
   )
   return orFail(withOpenKafka(answerWatching(inTime(inWords(look)), { watch, interval })))
 }).pipe(

@@ -94,6 +94,8 @@ export interface Evidence {
   readonly uncommittedRecordsMax: number
   readonly pausedPartitions: number
   readonly eventLoopDelayMsMax: number
+  /** The longest pauses of half of all intervals were longer: one long pause says nothing of how handlers work. */
+  readonly eventLoopDelayMsMedian: number
   /** One for each interval in which records were settled, oldest first. */
   readonly load: ReadonlyArray<LoadPoint>
 }
@@ -102,6 +104,9 @@ const sum = <A>(all: ReadonlyArray<A>, of: (one: A) => number): number => all.re
 
 const most = <A>(all: ReadonlyArray<A>, of: (one: A) => number): number =>
   all.reduce((largest, one) => Math.max(largest, of(one)), 0)
+
+const median = <A>(all: ReadonlyArray<A>, of: (one: A) => number): number =>
+  all.map(of).toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
 
 const ratio = (part: number, whole: number): number => whole > 0 ? part / whole : 0
 
@@ -249,7 +254,7 @@ export const make = (
   const to = most(members, ({ timestamp }) => timestamp)
   const from = to - most(members, ({ intervalMs, timestamp }) => to - timestamp + intervalMs)
   // A member that stops measures an interval that is shorter than the others.
-  const intervalMs = members.map((one) => one.intervalMs).toSorted((a, b) => a - b)[Math.floor(members.length / 2)]!
+  const intervalMs = median(members, (one) => one.intervalMs)
   const age = ageOf(to, intervalMs)
   const ends = endsOf(members)
   const present = ends.last
@@ -296,6 +301,7 @@ export const make = (
     uncommittedRecordsMax: most(members, (one) => one.uncommittedRecords),
     pausedPartitions: sum(present, (one) => one.pausedPartitions),
     eventLoopDelayMsMax: most(members, (one) => one.eventLoopDelayMs),
+    eventLoopDelayMsMedian: median(members, (one) => one.eventLoopDelayMs),
     load: intervals.map((interval) => loadOf(interval, intervalMs)).filter((point) => point.records > 0)
   }
 }

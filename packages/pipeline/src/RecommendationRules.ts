@@ -124,8 +124,8 @@ const isBatched = (seen: Evidence, config: ConsumerConfig): boolean =>
 const busyShare = (seen: Evidence, config: ConsumerConfig): number =>
   Math.min(1, atWork(seen) / (isBatched(seen, config) ? seen.recordsPerBatch : 1) / workersOf(seen, config))
 
-/** One thing kept the event loop for so long that handlers compute rather than wait. */
-const isComputing = (seen: Evidence): boolean => seen.eventLoopDelayMsMax >= 200
+/** One thing after the other keeps the event loop for so long that handlers compute rather than wait. */
+const isComputing = (seen: Evidence): boolean => seen.eventLoopDelayMsMedian >= 200
 
 /** The longest that anything took: what is at work now, or was settled. */
 const longestMs = (seen: Evidence): number => Math.max(seen.p99Ms, seen.oldestInFlightMsMax)
@@ -597,7 +597,7 @@ const growingLag: Rule = {
         mean_ms: rounded(seen.meanMs),
         full_batch_share: rounded(seen.fullBatchShare),
         busy_share: rounded(busyShare(seen, config)),
-        event_loop_pause_ms: rounded(seen.eventLoopDelayMsMax),
+        event_loop_pause_ms: rounded(seen.eventLoopDelayMsMedian),
         members: seen.members,
         partitions: seen.partitions
       }
@@ -668,7 +668,7 @@ const growingLag: Rule = {
     return {
       priority,
       reason: isComputing(seen)
-        ? `${behind}; handlers compute: the event loop was busy for ${time(seen.eventLoopDelayMsMax)} at a time`
+        ? `${behind}; handlers compute: the event loop is busy for ${time(seen.eventLoopDelayMsMedian)} at a time`
         : `${behind}; each record takes ${time(seen.meanMs)}`,
       settings: isFull && !isComputing(seen) && maxPollRecords < 500 ? { maxPollRecords: 500 } : {},
       action: replicas,

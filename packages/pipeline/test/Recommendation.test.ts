@@ -63,6 +63,7 @@ const evidence: fc.Arbitrary<RecommendationEvidence.Evidence> = fc.record({
   uncommittedRecordsMax: upTo(1_000_000),
   pausedPartitions: fc.nat({ max: 50 }),
   eventLoopDelayMsMax: upTo(2_000_000),
+  eventLoopDelayMsMedian: upTo(2_000),
   load: fc.array(
     fc.record({
       records: fc.integer({ min: 1, max: 1_000_000 }),

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
 import { empty, migrated, migratedUrl, pool } from "./support/database.ts"
 import { lagSample, memberMetrics, processingMetrics } from "./support/measurements.ts"
 
@@ -292,6 +293,31 @@ describe("MetricsMaintenance", () => {
       for (const { partitionsDropped } of done) assert.strictEqual(partitionsDropped.length, names.length)
       assert.isAtLeast(yield* count("consumer_processing_metrics"), written - 2)
     }).pipe(on(migrated)))
+
+  it.effect("a process with the sink runs it by itself, a minute or so after its start and then when it is due again", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const ran = Effect.map(
+        sql<
+          { n: number; at: Date }
+        >`SELECT count(ran_at)::int AS n, max(ran_at) AS at FROM consumer_metrics_maintenance`,
+        ([row]) => row!
+      )
+      const until = (isTrue: (row: { readonly n: number; readonly at: Date }) => boolean) =>
+        TestClock.withLive(ran.pipe(
+          Effect.tap(Effect.sleep("20 millis")),
+          Effect.repeat({ until: isTrue }),
+          Effect.timeout("20 seconds")
+        ))
+      yield* Layer.build(PostgresMetricsSink.layerWith({ maintenance: { every: "4 seconds" } }))
+      assert.strictEqual((yield* ran).n, 0)
+      yield* TestClock.adjust("90 seconds")
+      const first = yield* until(({ n }) => n === 3)
+      // The database's clock says when it is due; this one only when it is asked.
+      yield* TestClock.withLive(Effect.sleep("4200 millis"))
+      yield* TestClock.adjust("2 seconds")
+      yield* until(({ at }) => at.getTime() > first.at.getTime() + 4000)
+    }).pipe(Effect.scoped, Effect.provide(migrated)))
 
   it.live("without its migration, and without rights, the error says what to do", () =>
     Effect.gen(function*() {

@@ -34,7 +34,8 @@ if (values.only !== undefined && !names.includes(values.only as Name)) {
   process.exit(2)
 }
 
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+const memberProgram = fileURLToPath(new URL("./recommendations/member.ts", import.meta.url))
+const weftProgram = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url))
 const intervalSeconds = 10
 
 const failures: Array<string> = []
@@ -50,9 +51,7 @@ const env = { ...process.env, DATABASE_URL: url, KAFKA_BROKERS: kafka.brokers.jo
 
 const member = (name: Name, topic: string) =>
   Effect.acquireRelease(
-    Effect.sync(() =>
-      spawn(process.execPath, [path("recommendations/member.ts"), name, topic], { env, stdio: "inherit" })
-    ),
+    Effect.sync(() => spawn(process.execPath, [memberProgram, name, topic], { env, stdio: "inherit" })),
     (child) =>
       Effect.promise(async () => {
         if (child.exitCode !== null) return
@@ -67,7 +66,7 @@ const member = (name: Name, topic: string) =>
 const weft = (...args: ReadonlyArray<string>) =>
   Effect.promise(() =>
     new Promise<{ readonly code: number; readonly out: string }>((resolve) => {
-      execFile(process.execPath, [path("../packages/cli/src/main.ts"), ...args], { env }, (error, stdout, stderr) =>
+      execFile(process.execPath, [weftProgram, ...args], { env }, (error, stdout, stderr) =>
         resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : 1, out: stdout + stderr }))
     })
   )

@@ -1,5 +1,4 @@
 /** A member in a process of its own: `member.ts SITUATION TOPIC`, with `KAFKA_BROKERS` and `DATABASE_URL`. It ends at SIGTERM. */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as Pipeline from "@weft/pipeline/Pipeline"
 import * as Postgres from "@weft/postgres/Postgres"
@@ -24,7 +23,10 @@ const live = Layer.mergeAll(
   KafkaJs.layerConfig
 ).pipe(Layer.provideMerge(Postgres.layerConfig({ poolSize: 4 })))
 
-Pipeline.launch(Pipeline.layer(pipelineOf(name, topic)).pipe(Layer.provide(live))).pipe(
-  Effect.provide(Logger.layer([])),
-  NodeRuntime.runMain({ teardown: Pipeline.teardown, disableErrorReporting: true })
+const running = Effect.runFork(
+  Pipeline.launch(Pipeline.layer(pipelineOf(name, topic)).pipe(Layer.provide(live))).pipe(
+    Effect.provide(Logger.layer([]))
+  )
 )
+process.once("SIGTERM", () => running.interruptUnsafe())
+running.addObserver(() => process.exit())

@@ -57,7 +57,7 @@ describe("weft recommend", () => {
       assert.match(slow, /max_poll_interval_ms 10000 -> 40000/)
       assert.include(slow, "stalls 3")
       assert.strictEqual((yield* weft("recommend calm")).out, "nothing to recommend to calm")
-      const [first] = (yield* json("recommend slow")) as ReadonlyArray<any>
+      const [first] = (yield* json("recommend slow")) as ReadonlyArray<object>
       assert.deepInclude(first, {
         service_name: "slow",
         rule: "timing-out",
@@ -79,7 +79,9 @@ describe("weft recommend", () => {
       assert.strictEqual(applied.code, 0, applied.err)
       assert.match(applied.out, /max_poll_interval_ms +10000 +40000 +rejoin/)
       assert.strictEqual((yield* weft("config get slow max_poll_interval_ms")).out, "40000")
-      const [revision] = (yield* json("config history slow")) as ReadonlyArray<any>
+      const [revision] = (yield* json("config history slow")) as [
+        { readonly changedBy: string; readonly reason: string }
+      ]
       assert.strictEqual(revision.changedBy, "ana")
       assert.match(revision.reason, /^recommendation: timing-out: 3 times a partition made no progress/)
       assert.strictEqual((yield* weft("recommend slow --all")).out.includes("(applied, "), true)

@@ -142,7 +142,7 @@ const fires = (
     readonly cured?: boolean
   }
 ) =>
-  describe(rule, () => {
+  describe(`the rule ${rule}`, () => {
     situations.add(rule)
     it.effect("sees it, and what it recommends ends it", () =>
       Effect.gen(function*() {

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { StoredRecommendation } from "@weft/postgres/Recommendations"
 import type { Database } from "./ConsumerConfig.ts"
 import { readRecommendations } from "./internal/recommendationReader.ts"
 
@@ -42,6 +43,21 @@ export interface ProcessingRecommendation {
   readonly updated_at: Date
 }
 
+const fromStored = (one: StoredRecommendation): ProcessingRecommendation => ({
+  service_name: one.service,
+  rule: one.rule,
+  priority: one.priority,
+  reason: one.reason,
+  current_config: one.currentConfig,
+  recommended_config: one.recommendedConfig,
+  action: one.action ?? null,
+  expected_effect: one.expectedEffect,
+  evidence: one.evidence,
+  confidence: one.confidence,
+  created_at: new Date(one.createdAt),
+  updated_at: new Date(one.updatedAt)
+})
+
 /**
  * What stands now, the most urgent first: of one service, or of all that were measured lately. It is judged anew, so that
  * it needs no process that does so; `weft recommend --apply` writes what is recommended.
@@ -61,4 +77,5 @@ export interface ProcessingRecommendation {
 export const getProcessingRecommendations = (
   database: string | Database,
   options: { readonly service?: string | undefined } = {}
-): Promise<ReadonlyArray<ProcessingRecommendation>> => readRecommendations(database, options.service)
+): Promise<ReadonlyArray<ProcessingRecommendation>> =>
+  readRecommendations(database, options.service).then((all) => all.map(fromStored))

@@ -217,7 +217,7 @@ export const recommend = Command.make(
   ({ all, apply: isApplied, rule, service, ...flags }) =>
     answer(withServices(withRecommendations(Effect.gen(function*(): Effect.fn.Return<
       Answer,
-      Effect.Error<ReturnType<typeof apply>> | Effect.Error<ReturnType<typeof show>>,
+      Effect.Error<ReturnType<typeof apply>>,
       Recommendations.Recommendations | ConfigWriter.ConfigWriter
     > {
       if (!isApplied) {

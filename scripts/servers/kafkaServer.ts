@@ -38,6 +38,9 @@ export const brokerSettings = (nodes: number): Readonly<Record<string, string | 
   "group.min.session.timeout.ms": 100,
   "group.consumer.min.session.timeout.ms": 1000,
   "group.consumer.min.heartbeat.interval.ms": 100,
+  // Of the group protocol of KIP-848, in which the broker says them: what the tests' members say of themselves in the other.
+  "group.consumer.session.timeout.ms": 6000,
+  "group.consumer.heartbeat.interval.ms": 500,
   // A killed broker is noticed after this, and only then may it come back under its id.
   "broker.session.timeout.ms": 3000,
   "broker.heartbeat.interval.ms": 500,

@@ -142,6 +142,45 @@ export interface MemberRequest {
 }
 
 /**
+ * Partitions of a topic that goes by its id.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TopicIdPartitions {
+  readonly topicId: string
+  readonly partitions: ReadonlyArray<number>
+}
+
+/**
+ * All that a member of the group protocol of KIP-848 says: it joins with epoch 0, and leaves with -1. `undefined` stands for what has not changed since the last heartbeat.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConsumerHeartbeat extends MemberRequest {
+  readonly memberEpoch: number
+  readonly rebalanceTimeoutMs: number | undefined
+  readonly topics: ReadonlyArray<string> | undefined
+  readonly assignor: string | undefined
+  /** What the member holds now. */
+  readonly owned: ReadonlyArray<TopicIdPartitions> | undefined
+}
+
+/**
+ * What the coordinator says to it. Partitions that another member has not released yet are not in the assignment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConsumerHeartbeatAnswer {
+  readonly memberEpoch: number
+  readonly heartbeatIntervalMs: number
+  /** What the member shall hold; `undefined`: as before. */
+  readonly assignment: ReadonlyArray<TopicIdPartitions> | undefined
+}
+
+/**
  * One broker, and the requests that it answers. A request that fails as a whole rejects with whatever the library throws
  * (`Client.classify` knows what it is); parts that failed are in the answers, each with its error code.
  *
@@ -198,6 +237,8 @@ export interface Broker {
     readonly errorCode: number
     readonly responses: ReadonlyArray<TopicResults<{ readonly offset: bigint; readonly metadata: string | null }>>
   }>
+  /** Of the group protocol of KIP-848; absent, or `undefined` where the broker does not know it. */
+  readonly consumerGroupHeartbeat?: ((request: ConsumerHeartbeat) => Promise<ConsumerHeartbeatAnswer>) | undefined
   readonly initProducerId: (request: { readonly transactionTimeout: number }) => Promise<{
     readonly producerId: bigint
     readonly producerEpoch: number

@@ -156,7 +156,7 @@ export const make = (cluster: Cluster, requests: AdminRequests): TransportAdmin 
       cluster.connect,
       Effect.mapError(request, (failure) =>
         // How the coordinator says that the group has members.
-        failure._tag === "Protocol" && hasMembers.has(failure.code.code)
+        failure._tag === "Protocol" && failure.code.code === codes.unknownMemberId
           ? new GroupError({ groupId, code: errorCode(codes.nonEmptyGroup).name, cause: failure.cause })
           : adminError(failure, "set offsets", { ...cluster.about, groupId, topic: offsets[0]?.topic }))
     )
@@ -240,9 +240,6 @@ export const make = (cluster: Cluster, requests: AdminRequests): TransportAdmin 
       )
   }
 }
-
-/** By the protocol of the group: classic, or that of KIP-848. */
-const hasMembers: ReadonlySet<number> = new Set([codes.unknownMemberId, codes.staleMemberEpoch])
 
 const described = ({ isInternal, partitionMetadata, topic }: TopicMetadata): TopicDescription => ({
   name: topic,

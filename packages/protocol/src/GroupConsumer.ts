@@ -13,6 +13,7 @@ import type { Cluster } from "./Cluster.ts"
 import * as Coordinator from "./Coordinator.ts"
 import type { Fetch } from "./FetchAnswer.ts"
 import { makeCommit } from "./internal/commits.ts"
+import { epochMembership } from "./internal/epochMembership.ts"
 import { manualMembership } from "./internal/manualMembership.ts"
 import { joinedMembership } from "./internal/membership.ts"
 import { makePump } from "./internal/pump.ts"
@@ -46,8 +47,9 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     clock,
     patienceMs: group.sessionTimeoutMs
   })
+  const member = group.protocol === "consumer" ? epochMembership : joinedMembership
   const membership = subscription._tag === "Topics"
-    ? yield* joinedMembership({
+    ? yield* member({
       cluster,
       coordinator,
       pump,

@@ -45,9 +45,9 @@ export const groupReaction = (failure: Failure): GroupReaction => {
         case codes.rebalanceInProgress:
           return "rejoin"
         case codes.illegalGeneration:
+        case codes.fencedMemberEpoch:
           return "lost"
         case codes.unknownMemberId:
-        case codes.fencedInstanceId:
           return "forgotten"
         case codes.coordinatorNotAvailable:
         case codes.notCoordinator:
@@ -55,6 +55,10 @@ export const groupReaction = (failure: Failure): GroupReaction => {
         case codes.coordinatorLoadInProgress:
         case codes.requestTimedOut:
         case codes.networkException:
+        // The next heartbeat brings the epoch.
+        case codes.staleMemberEpoch:
+        // Of a static member whose predecessor has not been given up yet.
+        case codes.unreleasedInstanceId:
           return "later"
         default:
           return "fail"

@@ -17,6 +17,15 @@ import * as Result from "effect/Result"
 export type EagerStrategy = Exclude<AssignmentStrategy, "cooperative-sticky">
 
 /**
+ * Kafka's `group.protocol`: `classic`, in which the members share the partitions out, and each gives up all of its own
+ * before it joins again; or `consumer`, that of KIP-848, in which the coordinator does, and only what has to move is moved.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GroupProtocol = "classic" | "consumer"
+
+/**
  * Of every client: who it is, and how long it waits and tries.
  *
  * @category models
@@ -39,6 +48,8 @@ export interface ClientPlan {
  */
 export interface GroupPlan {
   readonly groupId: string
+  /** `consumer` is that of KIP-848. */
+  readonly protocol: GroupProtocol
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number
   readonly heartbeatIntervalMs: number
@@ -132,7 +143,7 @@ const clientIdOf = (own: string, ofConnection: string | undefined): string =>
  */
 export const consumerPlan = (
   settings: ConsumerSettings,
-  options: { readonly clientId?: string | undefined }
+  options: { readonly clientId?: string | undefined; readonly groupProtocol?: GroupProtocol | undefined }
 ): Result.Result<ConsumerPlan, InvalidSettingError> => {
   if (settings.groupId === "") return refuse("group_id", settings.groupId, "must not be empty")
   if (settings.heartbeatIntervalMs >= settings.sessionTimeoutMs) {
@@ -143,8 +154,9 @@ export const consumerPlan = (
     )
   }
   const warnings: Array<SettingWarning> = []
-  const cooperative = settings.partitionAssignmentStrategy === "cooperative-sticky"
-  if (cooperative) {
+  const protocol = options.groupProtocol ?? "classic"
+  if (protocol === "consumer") warnings.push(...decidedByTheBroker(settings))
+  else if (settings.partitionAssignmentStrategy === "cooperative-sticky") {
     warnings.push({
       setting: "partitionAssignmentStrategy",
       value: settings.partitionAssignmentStrategy,
@@ -171,6 +183,7 @@ export const consumerPlan = (
     },
     group: {
       groupId: settings.groupId,
+      protocol,
       sessionTimeoutMs: settings.sessionTimeoutMs,
       rebalanceTimeoutMs: settings.maxPollIntervalMs,
       heartbeatIntervalMs: settings.heartbeatIntervalMs,
@@ -181,6 +194,36 @@ export const consumerPlan = (
     fetch: fetchPlan(settings),
     warnings
   })
+}
+
+/** What the group protocol of KIP-848 leaves to the broker, where it was set. */
+const decidedByTheBroker = (settings: ConsumerSettings): ReadonlyArray<SettingWarning> => {
+  const { heartbeatIntervalMs, partitionAssignmentStrategy, sessionTimeoutMs } = settings
+  const warnings: Array<SettingWarning> = []
+  if (partitionAssignmentStrategy === "roundrobin" || partitionAssignmentStrategy === "sticky") {
+    warnings.push({
+      setting: "partitionAssignmentStrategy",
+      value: partitionAssignmentStrategy,
+      instead: "uniform, the coordinator's own: partitions stay where they are as far as that is fair"
+    })
+  }
+  if (sessionTimeoutMs !== defaults.sessionTimeoutMs) {
+    warnings.push({
+      setting: "sessionTimeoutMs",
+      value: sessionTimeoutMs,
+      instead:
+        "the broker's group.consumer.session.timeout.ms, or the group's consumer.session.timeout.ms; this one says " +
+        "after how long without an answer the member gives up by itself"
+    })
+  }
+  if (heartbeatIntervalMs !== defaults.heartbeatIntervalMs) {
+    warnings.push({
+      setting: "heartbeatIntervalMs",
+      value: heartbeatIntervalMs,
+      instead: "the broker's group.consumer.heartbeat.interval.ms, or the group's consumer.heartbeat.interval.ms"
+    })
+  }
+  return warnings
 }
 
 /**

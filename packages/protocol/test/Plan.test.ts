@@ -54,6 +54,7 @@ describe("Plan", () => {
       },
       group: {
         groupId: "g",
+        protocol: "classic",
         sessionTimeoutMs: 101,
         rebalanceTimeoutMs: 102,
         heartbeatIntervalMs: 33,
@@ -71,6 +72,22 @@ describe("Plan", () => {
       ["partitionAssignmentStrategy", "cooperative-sticky"]
     ])
     assert.match(warnings[0]!.instead, /^sticky/)
+  })
+
+  it("under the protocol of KIP-848, what the broker decides is warned of, and nothing else", () => {
+    const warned = (over: Partial<Settings.ConsumerSettings>) => {
+      const plan = Result.getOrThrow(
+        consumerPlan(Settings.make({ groupId: "g", ...over }), { groupProtocol: "consumer" })
+      )
+      assert.strictEqual(plan.group.protocol, "consumer")
+      return plan.warnings.map(({ setting }) => setting)
+    }
+    assert.deepStrictEqual(warned({ partitionAssignmentStrategy: "cooperative-sticky" }), [])
+    assert.deepStrictEqual(warned({ partitionAssignmentStrategy: "range" }), [])
+    assert.deepStrictEqual(
+      warned({ partitionAssignmentStrategy: "roundrobin", sessionTimeoutMs: 10_000, heartbeatIntervalMs: 100 }),
+      ["partitionAssignmentStrategy", "sessionTimeoutMs", "heartbeatIntervalMs"]
+    )
   })
 
   it("connections_max_idle_ms is not applied, and says so where it was asked for", () => {

@@ -65,6 +65,8 @@ export const layerLive: Layer.Layer<ConformanceEnv> = Layer.succeed(ConformanceE
  */
 export interface Behaviour {
   readonly name: string
+  /** Of the classic group protocol alone: in that of KIP-848 it is the broker that says how long sessions last. */
+  readonly onlyClassic: boolean
   /** Fails with a `ConformanceError`, or with whatever the transport failed with. */
   readonly run: Effect.Effect<void, unknown, Transport | ConformanceEnv>
 }

@@ -109,8 +109,7 @@ describe("every error code of kafkajs", () => {
       NOT_COORDINATOR: "elsewhere",
       ILLEGAL_GENERATION: "lost",
       UNKNOWN_MEMBER_ID: "forgotten",
-      REBALANCE_IN_PROGRESS: "rejoin",
-      FENCED_INSTANCE_ID: "forgotten"
+      REBALANCE_IN_PROGRESS: "rejoin"
     })
   })
 })

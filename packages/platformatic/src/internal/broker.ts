@@ -1,5 +1,6 @@
 /** A broker on a connection of @platformatic/kafka, as the protocol's modules ask it. */
 import {
+  consumerGroupHeartbeatV1,
   findCoordinatorV3,
   heartbeatV4,
   initProducerIdV3,
@@ -13,7 +14,14 @@ import {
   offsetFetchV7,
   syncGroupV5
 } from "@platformatic/kafka"
-import type { Broker, ClusterMetadata, Node, WireRequest } from "@weft/protocol/Client"
+import type {
+  Broker,
+  ClusterMetadata,
+  ConsumerHeartbeat,
+  ConsumerHeartbeatAnswer,
+  Node,
+  WireRequest
+} from "@weft/protocol/Client"
 import type { Connection } from "./connection.ts"
 
 type Asked<Name extends keyof Broker> = Broker[Name] extends (request: infer Request) => unknown ? Request : never
@@ -29,6 +37,13 @@ const consumerProtocol = "consumer"
 
 /** Whoever commits does not say which leader wrote the record. */
 const unknownEpoch = -1
+
+/** Epochs with which a member leaves: a static one keeps its partitions for a while. */
+const leavingNow = -1
+const leavingForAWhile = -2
+
+/** A time that the coordinator has been told already. */
+const unchanged = -1
 
 export class PlatformaticBroker implements Broker {
   readonly connection: Connection
@@ -214,6 +229,36 @@ export class PlatformaticBroker implements Broker {
           metadata: metadata ?? null
         }))
       }))
+    }
+  }
+
+  /** `undefined` where the broker does not know it: members choose their ids by themselves since Kafka 4.0. */
+  get consumerGroupHeartbeat(): Broker["consumerGroupHeartbeat"] {
+    return this.connection.knows(consumerGroupHeartbeatV1.api) ? (request) => this.beat(request) : undefined
+  }
+
+  private async beat(request: ConsumerHeartbeat): Promise<ConsumerHeartbeatAnswer> {
+    const { assignor, groupId, memberEpoch, memberId, owned, rebalanceTimeoutMs, topics } = request
+    const isStatic = this.groupInstanceId !== null
+    const { assignment, ...answer } = await this.connection.ask(
+      consumerGroupHeartbeatV1.api,
+      groupId,
+      memberId,
+      memberEpoch === leavingNow && isStatic ? leavingForAWhile : memberEpoch,
+      this.groupInstanceId,
+      null,
+      rebalanceTimeoutMs ?? unchanged,
+      topics === undefined ? null : [...topics],
+      null,
+      assignor ?? null,
+      owned === undefined
+        ? null
+        : owned.map(({ partitions, topicId }) => ({ topicId, partitions: [...partitions] }))
+    )
+    return {
+      memberEpoch: answer.memberEpoch,
+      heartbeatIntervalMs: answer.heartbeatIntervalMs,
+      assignment: assignment?.topicPartitions
     }
   }
 

@@ -14,6 +14,7 @@ import {
 } from "@platformatic/kafka"
 import type { WireRequest } from "@weft/protocol/Client"
 import { Reader } from "@weft/protocol/Wire"
+import * as Effect from "effect/Effect"
 import { isIP } from "node:net"
 import { isUnsupportedVersion } from "./classify.ts"
 import { needed } from "./versions.ts"
@@ -146,7 +147,7 @@ export class Connection {
 
   private async connect({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.library.connect(host, port, (error) => error === null ? resolve() : reject(error))
+      void this.library.connect(host, port, (error) => error === null ? resolve() : reject(error))
     })
     await this.learnVersions()
   }
@@ -166,14 +167,14 @@ export class Connection {
 
   /** A connection whose broker does not answer in time is of no use any more. */
   private within<A>(timeoutMs: number, answer: Promise<A>): Promise<A> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+    return new Promise((resolve, reject) => {
+      const giveUp = Effect.sync(() => {
         reject(new TimeoutError(`no answer within ${timeoutMs} ms`))
         this.close()
-      }, timeoutMs)
+      })
+      const timer = Effect.runFork(Effect.delay(giveUp, timeoutMs))
+      answer.finally(() => timer.interruptUnsafe()).then(resolve, reject)
     })
-    return Promise.race([answer, late]).finally(() => clearTimeout(timer))
   }
 
   private untilClosed<A>(work: Promise<A>): Promise<A> {

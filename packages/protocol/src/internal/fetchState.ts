@@ -82,9 +82,38 @@ export class FetchState {
     this.partitions = next
   }
 
-  /** Nothing is fetched until the next assignment, and what is under way no longer counts. */
-  hold(): void {
-    for (const one of this.partitions.values()) one.renew(false)
+  /**
+   * The same, and what stays may go on undisturbed, where `keep` answers it with the position that it has: for a protocol that
+   * moves only what has to move.
+   */
+  reassign(
+    partitions: ReadonlyArray<TopicPartition>,
+    now: number,
+    keep: () => ReadonlyArray<PartitionOffset>
+  ): void {
+    const next = new Map<string, Partition>()
+    const staying: Array<Partition> = []
+    for (const { partition, topic } of partitions) {
+      const key = keyOf(topic, partition)
+      const known = this.partitions.get(key)
+      if (known !== undefined) staying.push(known)
+      next.set(key, known ?? new Partition(topic, partition, now))
+    }
+    this.partitions = next
+    const kept = new Map(keep().map((position) => [keyOf(position.topic, position.partition), position]))
+    for (const one of staying) {
+      const key = keyOf(one.topic, one.partition)
+      const position = kept.get(key)
+      if (position === undefined) one.renew(false)
+      else if (one.started && one.position === position.offset) kept.delete(key)
+    }
+    this.keep([...kept.values()])
+  }
+
+  /** Nothing is fetched of these (or of all) until the next assignment, and what is under way no longer counts. */
+  hold(partitions?: ReadonlyArray<TopicPartition>): void {
+    if (partitions === undefined) { for (const one of this.partitions.values()) one.renew(false) }
+    else for (const { partition, topic } of partitions) this.partitions.get(keyOf(topic, partition))?.renew(false)
   }
 
   /** Lost: a partition that comes back does so as a new one. */

@@ -27,8 +27,10 @@ export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resum
     partitions: ReadonlyArray<TopicPartition>,
     keep: () => ReadonlyArray<PartitionOffset>
   ) => void
-  /** Nothing is handed over until the next `assign`. */
-  readonly hold: () => void
+  /** The same, and partitions that stay go on undisturbed. */
+  readonly reassign: Pump["assign"]
+  /** Nothing of these (or of all) is handed over until the next assignment. */
+  readonly hold: (partitions?: ReadonlyArray<TopicPartition>) => void
   /** The same, and what was held comes back as new, if it does. */
   readonly clear: () => void
   /** Fetches while it runs; fails with what makes it useless to go on. */
@@ -300,7 +302,13 @@ export const makePump = <B extends Broker>(options: {
       state.keep(keep())
       wakeUp()
     },
-    hold: () => state.hold(),
+    reassign: (partitions, keep) => {
+      refusedSince.clear()
+      state.reassign(partitions, now(), keep)
+      cluster.watch(state.topics())
+      wakeUp()
+    },
+    hold: (partitions) => state.hold(partitions),
     clear: () => state.clear(),
     refit: (next) => {
       plan = next

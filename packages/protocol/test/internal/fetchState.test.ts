@@ -229,4 +229,28 @@ describe("fetchState", () => {
     assert.isTrue(brief(1499))
     assert.isFalse(brief(1500))
   })
+
+  it("a partition that stays goes on undisturbed: what is under way for it still counts", () => {
+    const state = started()
+    const [first, second] = [ticketOf(state, 0), ticketOf(state, 1)]
+    state.reassign([p0], 0, () => [at(p0, 5n)])
+    assert.deepStrictEqual([state.isCurrent(first), state.isCurrent(second)], [true, false])
+    assert.deepStrictEqual(asked(state), [[0, 0, 5n]])
+  })
+
+  it("one that stays and is not answered waits for its start, and one that is answered elsewhere goes on from there", () => {
+    const state = started()
+    const tickets = [ticketOf(state, 0), ticketOf(state, 1)]
+    state.reassign([p0, p1], 0, () => [at(p1, 9n)])
+    assert.deepStrictEqual(tickets.map((ticket) => state.isCurrent(ticket)), [false, false])
+    assert.deepStrictEqual(asked(state), [[1, 1, 9n]])
+  })
+
+  it("one that is held back alone leaves the others alone", () => {
+    const state = started()
+    const tickets = [ticketOf(state, 0), ticketOf(state, 1)]
+    state.hold([p1])
+    assert.deepStrictEqual(tickets.map((ticket) => state.isCurrent(ticket)), [true, false])
+    assert.deepStrictEqual(asked(state), [[0, 0, 5n]])
+  })
 })

@@ -148,7 +148,9 @@ export const upTo = (count: number, from = 0): ReadonlyArray<number> =>
 export const keptTheRules = (...probes: ReadonlyArray<Probe.Probe>): Effect.Effect<void, ConformanceError> =>
   same(probes.flatMap((p) => p.violations), [], "rules broken")
 
-export const joined = (probe: Probe.Probe) => eventually("the member has joined", () => probe.assignments.length > 0)
+/** A coordinator may let a member in before it has anything for it. */
+export const joined = (probe: Probe.Probe, partitions = 0) =>
+  eventually("the member has joined", () => probe.assignments.length > 0 && probe.held().size >= partitions)
 
 /** Members that share the partitions, each of them once, and none without any. */
 export const shared = (partitions: number, ...probes: ReadonlyArray<Probe.Probe>) =>
@@ -186,5 +188,6 @@ export const endsWith = Effect.fnUntraced(function*(probe: Probe.Probe, tag: Kaf
 
 export const behaviour = (
   name: string,
-  body: () => Effect.Effect<void, unknown, Transport | ConformanceEnv | Scope.Scope>
-): Behaviour => ({ name, run: Effect.scoped(Effect.suspend(body)) })
+  body: () => Effect.Effect<void, unknown, Transport | ConformanceEnv | Scope.Scope>,
+  { onlyClassic = false }: { readonly onlyClassic?: boolean } = {}
+): Behaviour => ({ name, onlyClassic, run: Effect.scoped(Effect.suspend(body)) })

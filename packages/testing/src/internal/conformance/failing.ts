@@ -20,5 +20,5 @@ export const failing: ReadonlyArray<Behaviour> = [
       const b = yield* bench(1)
       const probe = yield* b.member({ with: { sessionTimeoutMs: 7_200_000 } })
       yield* endsWith(probe, "GroupError")
-    }))
+    }), { onlyClassic: true })
 ]

@@ -30,7 +30,14 @@ describe("Plan", () => {
     assert.deepStrictEqual(Object.keys(fates).filter((name) => !(name in { ...settings, ...optional })), [])
     assert.deepStrictEqual(Object.keys(Settings.defaults).filter((name) => !(name in fates)), [])
   })
-  const optional = { drainTimeoutMs: 1, queueMaxRecords: 1, queueMaxBytes: 1, bufferMaxBytes: 1, stallPolicy: "halt" }
+  const optional = {
+    drainTimeoutMs: 1,
+    queueMaxRecords: 1,
+    queueMaxBytes: 1,
+    bufferMaxBytes: 1,
+    inFlightMaxBytes: 1,
+    stallPolicy: "halt"
+  }
 
   it("a change of any applied setting changes the plan", () => {
     const before = JSON.stringify(planOf())

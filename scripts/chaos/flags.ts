@@ -18,6 +18,8 @@ export interface ChaosFlags {
   readonly partitions: number
   /** Undefined: drawn from the seed. */
   readonly order: Order | undefined
+  /** As the relay names them. */
+  readonly transport: string
   readonly workMs: string | undefined
   readonly fail: string | undefined
 }
@@ -33,6 +35,7 @@ export interface BacklogFlags {
 
 export const usage = `npm run chaos -- [--minutes 1] [--seed S] [--planned] [--members 3] [--rate 850] [--nodes 3]
                  [--partitions 24] [--order partition|key|none] [--work 0-5] [--fail none|poison|flaky:0.01]
+                 [--transport kafkajs|platformatic|platformatic-consumer]
 npm run chaos -- --backlog [--records 1000000] [--bytes 500] [--partitions 64] [--work 50] [--minutes 1]`
 
 export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags => {
@@ -47,6 +50,7 @@ export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags =>
       nodes: { type: "string", default: "3" },
       partitions: { type: "string" },
       order: { type: "string" },
+      transport: { type: "string", default: "kafkajs" },
       work: { type: "string" },
       fail: { type: "string" },
       backlog: { type: "boolean", default: false },
@@ -82,6 +86,7 @@ export const parse = (args: ReadonlyArray<string>): ChaosFlags | BacklogFlags =>
     nodes: wholeNumber("--nodes", values.nodes, 1, 9),
     partitions: wholeNumber("--partitions", values.partitions ?? "24", 1, 200),
     order,
+    transport: values.transport,
     workMs: values.work,
     fail: values.fail
   }

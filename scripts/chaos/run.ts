@@ -69,7 +69,7 @@ class Story {
   }
 }
 
-const environmentOf = (world: World, scene: Scene): Readonly<Record<string, string>> => ({
+const environmentOf = (world: World, scene: Scene, transport: string): Readonly<Record<string, string>> => ({
   KAFKA_BROKERS: world.kafka.brokers.join(","),
   DATABASE_URL: world.databaseUrl,
   RELAY_SERVICE: world.names.service,
@@ -80,6 +80,7 @@ const environmentOf = (world: World, scene: Scene): Readonly<Record<string, stri
   RELAY_WORK_MS: scene.workMs,
   RELAY_ORDER: scene.order,
   RELAY_FAIL: scene.fail,
+  RELAY_TRANSPORT: transport,
   ...(scene.concurrency !== undefined && { RELAY_CONCURRENCY: String(scene.concurrency) })
 })
 
@@ -140,7 +141,7 @@ const carryOut = async (
   const reader = new Reader({ client, names, ledger, onViolation })
   started.push(() => reader.stop())
   await reader.start()
-  const fleet = new Fleet({ environment: environmentOf(world, scene), logFolder, onViolation })
+  const fleet = new Fleet({ environment: environmentOf(world, scene, flags.transport), logFolder, onViolation })
   started.push(() => fleet.stop())
   for (let i = 0; i < flags.members; i++) fleet.start()
   const checkpoints = new Checkpoints({ admin, names, ledger, reader, onViolation })

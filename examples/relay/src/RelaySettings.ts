@@ -15,7 +15,11 @@ export type Failing =
   | { readonly _tag: "Poison" }
   | { readonly _tag: "Flaky"; readonly probability: number }
 
+/** Which client library, and which group protocol on it. */
+export type TransportName = "kafkajs" | "platformatic" | "platformatic-consumer"
+
 export interface RelaySettings {
+  readonly transport: TransportName
   readonly brokers: ReadonlyArray<string>
   /** Without one the configuration is the defaults in the code, and nothing is measured. */
   readonly databaseUrl: string | undefined
@@ -63,6 +67,13 @@ const brokers: Variable<ReadonlyArray<string>> = {
 const isAddress = (text: string): boolean => {
   const port = /^[^\s:/]+:(\d{1,5})$/.exec(text)?.[1]
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
+}
+
+const transports: ReadonlyArray<TransportName> = ["kafkajs", "platformatic", "platformatic-consumer"]
+
+const transport: Variable<TransportName> = {
+  accepts: transports.join(", "),
+  parse: (text) => transports.find((name) => name === text)
 }
 
 const databaseUrl: Variable<string> = {
@@ -135,6 +146,7 @@ export const parse = (
 
   const input = required("RELAY_IN", topic, "")
   const settings: RelaySettings = {
+    transport: optional("RELAY_TRANSPORT", transport, "kafkajs"),
     brokers: required("KAFKA_BROKERS", brokers, []),
     databaseUrl: optional("DATABASE_URL", databaseUrl, undefined),
     service: optional("RELAY_SERVICE", name, "relay"),
@@ -158,6 +170,7 @@ export const parse = (
 }
 
 const known = new Set([
+  "RELAY_TRANSPORT",
   "RELAY_SERVICE",
   "RELAY_GROUP",
   "RELAY_IN",

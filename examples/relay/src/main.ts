@@ -9,6 +9,7 @@ import * as Producer from "@weft/kafka/Producer"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
 import * as Pipeline from "@weft/pipeline/Pipeline"
+import * as Platformatic from "@weft/platformatic/Platformatic"
 import * as Postgres from "@weft/postgres/Postgres"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
@@ -37,9 +38,20 @@ const say = Effect.fnUntraced(function*(settings: RelaySettings.RelaySettings, u
   for (const name of unknown) yield* Effect.logWarning(`${name} is none of the relay's variables, and has no effect`)
 })
 
+const kafka = ({ brokers, transport }: RelaySettings.RelaySettings) => {
+  switch (transport) {
+    case "kafkajs":
+      return KafkaJs.layer({ brokers })
+    case "platformatic":
+      return Platformatic.layer({ brokers })
+    case "platformatic-consumer":
+      return Platformatic.layer({ brokers, groupProtocol: "consumer" })
+  }
+}
+
 const layers = (settings: RelaySettings.RelaySettings) =>
   Producer.layer({ clientId: settings.member }).pipe(
-    Layer.provideMerge(KafkaJs.layer({ brokers: settings.brokers })),
+    Layer.provideMerge(kafka(settings)),
     Layer.merge(database(settings)),
     Layer.provideMerge(Logger.layer([Logger.consoleLogFmt]))
   )

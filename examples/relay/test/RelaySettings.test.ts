@@ -15,6 +15,7 @@ const faultsOf = (environment: Record<string, string>) =>
 describe("the relay's variables", () => {
   it("have defaults, save for the brokers and the two topics", () => {
     assert.deepStrictEqual(settingsOf({}), {
+      transport: "kafkajs",
       brokers: ["127.0.0.1:9092"],
       databaseUrl: undefined,
       service: "relay",
@@ -41,9 +42,11 @@ describe("the relay's variables", () => {
       RELAY_ORDER: "key",
       RELAY_CONCURRENCY: "8",
       RELAY_FAIL: "flaky:0.01",
+      RELAY_TRANSPORT: "platformatic",
       RELAY_MEMBER: "m"
     })
     assert.deepStrictEqual(settings, {
+      transport: "platformatic",
       brokers: ["one:1", "two:65535"],
       databaseUrl: "postgresql://weft@localhost/weft",
       service: "s",

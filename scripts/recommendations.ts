@@ -199,7 +199,7 @@ const program = Effect.gen(function*() {
   })
 })
 
-const exit = await Effect.runPromise(Effect.exit(Effect.provide(program, live)))
+const exit = await Effect.runPromiseExit(Effect.provide(program, live))
 await postgres.stop()
 await kafka.stop()
 if (Exit.isFailure(exit)) console.error(exit.cause)

@@ -239,7 +239,7 @@ describe("recommendations", () => {
   fires("poison-pills", {
     ...well,
     pipeline: () =>
-      Pipeline.make({ ...common, value: Codec.json(Schema.Struct({ id: Schema.Number })), process: () => Effect.void }),
+      Pipeline.make({ ...common, value: Codec.json(Schema.Struct({ id: Schema.Finite })), process: () => Effect.void }),
     feed: (cluster, step) =>
       cluster.append("in", records(5, (i) => ({ partition: i % 4, key: "k", value: i === 0 ? "{" : "{\"id\":1}" })))
         .pipe(Effect.as(step))

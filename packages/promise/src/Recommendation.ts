@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { StoredRecommendation } from "@weft/postgres/Recommendations"
+import * as DateTime from "effect/DateTime"
 import type { Database } from "./ConsumerConfig.ts"
 import { readRecommendations } from "./internal/recommendationReader.ts"
 
@@ -43,6 +44,8 @@ export interface ProcessingRecommendation {
   readonly updated_at: Date
 }
 
+const dateOf = (millis: number): Date => DateTime.toDateUtc(DateTime.makeUnsafe(millis))
+
 const fromStored = (one: StoredRecommendation): ProcessingRecommendation => ({
   service_name: one.service,
   rule: one.rule,
@@ -54,8 +57,8 @@ const fromStored = (one: StoredRecommendation): ProcessingRecommendation => ({
   expected_effect: one.expectedEffect,
   evidence: one.evidence,
   confidence: one.confidence,
-  created_at: new Date(one.createdAt),
-  updated_at: new Date(one.updatedAt)
+  created_at: dateOf(one.createdAt),
+  updated_at: dateOf(one.updatedAt)
 })
 
 /**

@@ -15,6 +15,7 @@ import { Reader } from "@weft/protocol/Wire"
 import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
 import type { Socket } from "node:net"
+import { receiveInPlace, type Receiver, socketFactory } from "./receiving.ts"
 
 /** The only version whose inside is known. */
 export const kafkajsVersion = "2.2.4"
@@ -55,8 +56,8 @@ export interface FetchedPartition extends PartitionResult {
   readonly messages: ReadonlyArray<Message>
 }
 
-interface Connection {
-  readonly requestQueue: {
+interface Connection extends Receiver {
+  readonly requestQueue: Receiver["requestQueue"] & {
     readonly pending: ReadonlyArray<unknown>
     scheduleCheckPendingRequests: () => void
   }
@@ -231,9 +232,9 @@ const innerOf = (kafka: Kafka): Record<symbol, (options: object) => InnerCluster
 }
 
 export const openCluster = (options: ClusterOptions): OpenCluster => {
-  const inner = innerOf(new Kafka(configOf(options)))
+  const inner = innerOf(new Kafka({ ...configOf(options), socketFactory }))
   const cluster = inner[inner.create]!({ metadataMaxAge: options.metadataMaxAge, allowAutoTopicCreation: false })
-  const connections = trackConnections(cluster)
+  const connections = trackConnections(cluster, true)
   const createBroker = cluster.brokerPool.createBroker
   cluster.brokerPool.createBroker = (brokerOptions) => keepPartErrors(createBroker(brokerOptions))
   return {
@@ -269,7 +270,7 @@ export const openAdmin = (options: ClusterOptions): { readonly admin: Admin; rea
   let close = () => {}
   inner[inner.create] = (clusterOptions) => {
     const cluster = create(clusterOptions)
-    close = trackConnections(cluster).close
+    close = trackConnections(cluster, false).close
     return cluster
   }
   const admin = kafka.admin(options.retry === undefined ? {} : { retry: options.retry })
@@ -297,7 +298,7 @@ interface Connections {
   readonly close: () => void
 }
 
-const trackConnections = (cluster: InnerCluster): Connections => {
+const trackConnections = (cluster: InnerCluster, receivesInPlace: boolean): Connections => {
   const all = new Set<Connection>()
   let isClosed = false
   const builder = cluster.connectionPoolBuilder
@@ -309,6 +310,7 @@ const trackConnections = (cluster: InnerCluster): Connections => {
         restQueue(connection)
         connectOnce(connection)
         forgetSocket(connection)
+        if (receivesInPlace) receiveInPlace(connection)
         if (isClosed) closeConnection(connection)
       }
       return pool

@@ -1,0 +1,113 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import { receiveInPlace, type Receiver, socketFactory } from "../../src/internal/receiving.ts"
+
+/** For localhost, signed by itself, and secret to nobody. */
+const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyxVv38Gxfocda9oj
+hG5e5Np/6dzN01rBePM7TcpSj1uhRANCAASpFZFfjaPBcD+xDOucWXSMz3VTs955
+BW+9UZgD+dNG6ilfRPUJwV9x5gPU7hgnuOQd3ZMQ7KX67OFmv5K01Fpa
+-----END PRIVATE KEY-----`
+const cert = `-----BEGIN CERTIFICATE-----
+MIIBljCCATugAwIBAgIUcwOhtBDxXC5HcU/B/FaSHm1yJ6swCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzE5MjgxMloYDzIxMjYxMDMw
+MTkyODEyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASpFZFfjaPBcD+xDOucWXSMz3VTs955BW+9UZgD+dNG6ilfRPUJwV9x
+5gPU7hgnuOQd3ZMQ7KX67OFmv5K01Fpao2kwZzAdBgNVHQ4EFgQUVNGkiWXRilWn
+Le8BFwwQpODFhIcwHwYDVR0jBBgwFoAUVNGkiWXRilWnLe8BFwwQpODFhIcwDwYD
+VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
+SQAwRgIhAKJm11d0Bgs7MA13yDKUIxKBjiZfD7a7m959FaMGhMb8AiEAvJP7mCe7
+RsCz3XhzsqOgD+X3QLuusSyjpN3CQIDXSbE=
+-----END CERTIFICATE-----`
+
+const answerOf = (correlationId: number, size: number): Buffer => {
+  const bytes = Buffer.alloc(8 + size, correlationId)
+  bytes.writeInt32BE(4 + size, 0)
+  bytes.writeInt32BE(correlationId, 4)
+  return bytes
+}
+
+/** Sizes around those of a socket's reads and of TLS's records. */
+const sizes = [0, 1, 5, 16_383, 16_384, 16_385, 65_536, 131_072, 131_073, 700_000, 3, 2_500_000]
+
+/** Writes all answers in pieces that end anywhere. */
+const serve = (socket: net.Socket): void => {
+  const all = Buffer.concat(sizes.map((size, id) => answerOf(id, size)))
+  let at = 0
+  const next = () => {
+    while (at < all.length) {
+      const end = Math.min(all.length, at + 1 + at * 7919 % 90_001)
+      const isRoom = socket.write(all.subarray(at, end))
+      at = end
+      if (isRoom) continue
+      socket.once("drain", next)
+      return
+    }
+    socket.end()
+  }
+  next()
+}
+
+const received = (port: number, ssl: tls.ConnectionOptions | undefined) =>
+  new Promise<ReadonlyArray<{ readonly correlationId: number; readonly payload: Buffer }>>((resolve, reject) => {
+    const answers: Array<{ readonly correlationId: number; readonly payload: Buffer }> = []
+    const socket = socketFactory({ host: "localhost", port, ssl: ssl as never, onConnect: () => {} })
+    const connection: Receiver = {
+      socket,
+      authHandlers: null,
+      requestQueue: { fulfillRequest: (answer) => void answers.push(answer) },
+      chunks: [],
+      bytesBuffered: 0,
+      bytesNeeded: 4,
+      // What is cut within an answer's head is kafkajs's to join, and all that comes with it.
+      processData(bytes) {
+        const all = Buffer.concat([...this.chunks, bytes])
+        let at = 0
+        while (all.length - at >= 8 && all.length - at - 4 >= all.readInt32BE(at)) {
+          const size = all.readInt32BE(at)
+          answers.push({ correlationId: all.readInt32BE(at + 4), payload: all.subarray(at + 8, at + 4 + size) })
+          at += 4 + size
+        }
+        this.chunks = at < all.length ? [all.subarray(at)] : []
+        this.bytesBuffered = all.length - at
+      }
+    }
+    receiveInPlace(connection)
+    socket.on("data", (bytes) => connection.processData(bytes as Buffer))
+    socket.on("error", reject)
+    socket.on("close", () => resolve(answers))
+  })
+
+const listening = (server: net.Server): Promise<number> =>
+  new Promise((resolve) => server.listen(0, "localhost", () => resolve((server.address() as net.AddressInfo).port)))
+
+describe("a socket", () => {
+  for (const [name, secured] of [["TCP", false], ["TLS", true]] as const) {
+    it(`${name}: answers of all sizes come whole and in order`, async () => {
+      const server = secured ? tls.createServer({ key, cert }, serve) : net.createServer(serve)
+      const port = await listening(server)
+      try {
+        const answers = await received(port, secured ? { ca: [cert] } : undefined)
+        assert.deepStrictEqual(answers.map(({ correlationId }) => correlationId), sizes.map((_, id) => id))
+        answers.forEach(({ payload }, id) => {
+          assert.strictEqual(payload.length, sizes[id])
+          assert.isTrue(payload.equals(Buffer.alloc(sizes[id]!, id)))
+        })
+      } finally {
+        server.close()
+      }
+    })
+  }
+
+  it("TLS: a certificate that nobody signed is refused", async () => {
+    const server = tls.createServer({ key, cert }, serve)
+    const port = await listening(server)
+    try {
+      const refused = await received(port, {}).then(() => undefined, (error: NodeJS.ErrnoException) => error.code)
+      assert.strictEqual(refused, "DEPTH_ZERO_SELF_SIGNED_CERT")
+    } finally {
+      server.close()
+    }
+  })
+})

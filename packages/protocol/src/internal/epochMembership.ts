@@ -141,7 +141,8 @@ export const epochMembership = Effect.fnUntraced(function*(options: {
         duration: beatTimeoutMs,
         orElse: () => Effect.andThen(coordinator.forget, Effect.fail(silence(beatTimeoutMs)))
       }),
-      Effect.tapError(() =>
+      // Also where whoever asked no longer waits: the answer may have had an assignment, which comes again if all is told.
+      Effect.onError(() =>
         Effect.sync(() => {
           mustTell = true
         })
@@ -223,12 +224,13 @@ export const epochMembership = Effect.fnUntraced(function*(options: {
   /** Brings what is held to what the coordinator wants, and tells it so. */
   const reconcile = Effect.fnUntraced(function*(target: ReadonlyArray<TopicIdPartitions>) {
     const { isWhole, partitions } = yield* named(target)
+    // Lost meanwhile, here and below: whoever joins again begins anew.
+    if (session === undefined) return
     const keys = new Set(partitions.map(({ key }) => key))
     const revoked = owned.filter(({ key }) => !keys.has(key))
     if (revoked.length > 0) {
       pump.hold(revoked)
       yield* handler.beforeRevoke(revoked)
-      // Lost meanwhile: whoever joins again begins anew.
       if (session === undefined) return
       session = new Session(memberId, () => epoch)
     }

@@ -192,6 +192,8 @@ export const joinedMembership = Effect.fnUntraced(function*(options: {
         memberId = ""
         owned = []
       }
+      // The answer to a join says so in itself: the connection does not know.
+      if (reaction === "elsewhere") yield* coordinator.forget
       yield* Effect.logDebug("joining again", failure.cause)
       yield* Effect.sleep(client.retryBackoffMs)
     }

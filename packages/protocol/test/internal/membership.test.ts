@@ -1,0 +1,121 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import type { ConsumerHeartbeat } from "../../src/Client.ts"
+import { codes } from "../../src/ErrorCode.ts"
+import { protocolFailure } from "../../src/Failure.ts"
+import { epochMembership } from "../../src/internal/epochMembership.ts"
+import { joinedMembership } from "../../src/internal/membership.ts"
+import { consumerPlan } from "../../src/Plan.ts"
+import { advance, Answering, idlePump } from "./fixtures.ts"
+
+const { client, group } = Result.getOrThrow(
+  consumerPlan(ConsumerSettings.make({ groupId: "g", heartbeatIntervalMs: 1_000 }), {})
+)
+
+const memberOf = (of: Answering) =>
+  Effect.map(Clock.Clock, (clock) => ({
+    cluster: of.cluster,
+    coordinator: of.coordinator,
+    handler: of.handler,
+    pump: idlePump,
+    topics: ["in"],
+    group,
+    client,
+    clock
+  }))
+
+describe("a member of a classic group", () => {
+  it.effect("looks for the coordinator anew where the answer to its join says that it has moved", () =>
+    Effect.gen(function*() {
+      const answering: Answering = new Answering({
+        joinGroup: () =>
+          Promise.resolve({
+            errorCode: answering.forgotten === 0 ? codes.notCoordinator : 0,
+            generationId: 1,
+            leaderId: "other",
+            memberId: "m",
+            groupProtocol: "range",
+            members: []
+          }),
+        syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),
+        heartbeat: () => Promise.resolve(undefined)
+      })
+      const membership = yield* joinedMembership(yield* memberOf(answering))
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(1_000)
+      assert.strictEqual(answering.forgotten, 1)
+      assert.deepStrictEqual(answering.assigned, [[]])
+      yield* Fiber.interrupt(running)
+    }))
+})
+
+describe("a member of a group of KIP-848", () => {
+  const topicId = "00000000-0000-0000-0000-000000000001"
+  const answer = { memberEpoch: 1, heartbeatIntervalMs: 1_000, assignment: undefined }
+  const known = {
+    topicErrorCode: 0,
+    topic: "in",
+    topicId,
+    isInternal: false,
+    partitionMetadata: []
+  }
+
+  it.effect("begins nothing of what it was told before it was fenced", () =>
+    Effect.gen(function*() {
+      let joins = 0
+      const answering = new Answering({
+        consumerGroupHeartbeat: ({ memberEpoch }) => {
+          if (memberEpoch !== 0) return Promise.reject(protocolFailure(codes.fencedMemberEpoch))
+          return Promise.resolve({ ...answer, assignment: [{ topicId, partitions: [joins++] }] })
+        }
+      })
+      // The name of the topic takes longer to learn than the next heartbeat.
+      answering.refreshed = Effect.andThen(
+        Effect.sleep(5_000),
+        Effect.sync(() => {
+          answering.metadata = { ...answering.metadata, topicMetadata: [known] }
+        })
+      )
+      const membership = yield* epochMembership(yield* memberOf(answering))
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(5_500)
+      assert.deepStrictEqual(answering.assigned[0], ["in-1"])
+      yield* Fiber.interrupt(running)
+    }))
+
+  it.effect("tells all again after a heartbeat that nobody waited for", () =>
+    Effect.gen(function*() {
+      const requests: Array<ConsumerHeartbeat> = []
+      let broker: "up" | "down" | "silent" = "up"
+      const answering = new Answering({
+        consumerGroupHeartbeat: (request) => {
+          requests.push(request)
+          if (broker === "down") return Promise.reject({ _tag: "Connection", cause: "refused" })
+          if (broker === "silent") return new Promise(() => undefined)
+          const isJoin = request.memberEpoch === 0
+          return Promise.resolve({ ...answer, assignment: isJoin ? [{ topicId, partitions: [0] }] : undefined })
+        }
+      })
+      answering.metadata = { ...answering.metadata, topicMetadata: [known] }
+      const membership = yield* epochMembership(yield* memberOf(answering))
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(500)
+      broker = "down"
+      const answered = requests.length
+      for (let i = 0; i < 100 && requests.length === answered; i++) yield* advance(20)
+      // As a drain does, which ends while its heartbeat is under way.
+      broker = "silent"
+      const beat = yield* Effect.forkChild(membership.heartbeat)
+      yield* advance(20)
+      assert.strictEqual(requests.length, answered + 2)
+      yield* Fiber.interrupt(beat)
+      broker = "up"
+      yield* advance(200)
+      assert.deepStrictEqual(requests[answered + 2]?.owned, [{ topicId, partitions: [0] }])
+      yield* Fiber.interrupt(running)
+    }))
+})

@@ -121,12 +121,12 @@ export const read = (all: ReadonlyArray<LogRange>): Stream.Stream<ConsumerRecord
       return records
     }
 
-    /** Retention was faster: what is left begins later. */
+    /** Retention was faster: what is left begins later. Or the log ends before the range begins: then there is nothing. */
     const skip = Effect.fnUntraced(function*(partition: TopicPartition.TopicPartition) {
       const range = unread.get(partition.key)
       if (range === undefined) return
       const [beginning] = yield* consumer.listOffsets([partition], "earliest")
-      if (beginning!.offset >= range.to) return done(partition)
+      if (beginning!.offset >= range.to || beginning!.offset < range.from) return done(partition)
       unread.set(partition.key, { ...range, from: beginning!.offset })
       consumer.start([beginning!])
     })

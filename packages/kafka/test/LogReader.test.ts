@@ -69,6 +69,12 @@ describe("LogReader", () => {
       assert.deepStrictEqual(yield* collect(ranges), places(0, 20, 30).sort())
     }).pipe(Effect.provide(layer)))
 
+  it.effect("ends where the log ends before the range begins: it was made anew", () =>
+    Effect.gen(function*() {
+      yield* filled
+      assert.deepStrictEqual(yield* collect([{ topic: "log", partition: 1, from: 20n, to: 25n }]), [])
+    }).pipe(Effect.provide(layer)))
+
   it.effect("a partition that does not exist is the failure of the stream", () =>
     Effect.gen(function*() {
       yield* filled

@@ -61,6 +61,24 @@ describe("3 bounded memory: a stream whose records nobody settles", () => {
         })))
   }
 
+  for (const [name, read] of Object.entries({ merged, byPartition })) {
+    it.effect(`goes on when the bound is raised, with nothing settled (${name})`, () =>
+      withCluster(full, (cluster) =>
+        Effect.gen(function*() {
+          yield* cluster.append("in", backlog)
+          const consumer = yield* member({ inFlightMaxBytes, maxPollRecords: 10, drainTimeoutMs: 0 })
+          let handedOut = 0
+          yield* Effect.forkChild(read(consumer, (batch) => {
+            handedOut += batch.size
+          }))
+          yield* advance(2_000)
+          const first = handedOut
+          yield* consumer.reconfigure({ ...yield* consumer.settings, inFlightMaxBytes: 4 * inFlightMaxBytes })
+          yield* advance(2_000)
+          assert.isAtLeast(handedOut, 3 * first)
+        })))
+  }
+
   it.effect("counts nothing of partitions that were given up", () =>
     withCluster(full, (cluster) =>
       Effect.gen(function*() {

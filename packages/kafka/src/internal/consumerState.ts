@@ -107,6 +107,8 @@ export class ConsumerState implements PartitionOwner {
     this.flow.limits = queueLimits(settings)
     this.flow.fetchBytes = settings.maxPartitionFetchBytes
     this.committer.reschedule()
+    // A reader that waits may have room now.
+    this.onHeld(0)
   }
 
   nextEpoch(): number {

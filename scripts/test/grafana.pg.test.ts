@@ -3,7 +3,7 @@ import * as SqlMigrator from "@weft/postgres/SqlMigrator"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
-import { expect, it } from "vitest"
+import { assert, expect, it } from "vitest"
 import { freshDatabase } from "../../test-support/servers.ts"
 import { sources } from "../grafana/files.ts"
 
@@ -32,7 +32,7 @@ it("every panel on PostgreSQL asks what the migrated database answers", () =>
       for (const { queries, title } of panels) {
         for (const { text } of queries) {
           const filled = filledIn(text)
-          expect(filled, title).not.toMatch(/\$\{|\$__/)
+          assert.notMatch(filled, /\$\{|\$__/, title)
           answers.set(title, yield* sql.unsafe(filled))
         }
       }

@@ -2,7 +2,7 @@ import * as PrometheusMetrics from "@weft/pipeline/PrometheusMetrics"
 import * as Context from "effect/Context"
 import type * as Metric from "effect/Metric"
 import { readdirSync, readFileSync } from "node:fs"
-import { describe, expect, it } from "vitest"
+import { assert, describe, expect, it } from "vitest"
 import {
   dropped,
   ofMember,
@@ -87,20 +87,20 @@ describe("docs/grafana", () => {
     const queries = panels.flatMap(({ queries }) => queries.map(({ text }) => text))
     for (const expr of [...queries, ...rules.map(({ expr }) => expr)]) {
       const found = selectors(expr)
-      expect(found, expr).not.toEqual([])
+      assert.isNotEmpty(found, expr)
       for (const { labels, name } of found) {
-        expect([...known.keys()], expr).toContain(name)
-        for (const label of labels) expect([...known.get(name)!], `${expr}: ${label}`).toContain(label)
+        assert.include([...known.keys()], name, expr)
+        for (const label of labels) assert.include([...known.get(name)!], label, expr)
       }
       const all = new Set([...added, ...found.flatMap(({ name }) => [...known.get(name)!])])
-      for (const label of kept(expr)) expect([...all], `${expr}: by ${label}`).toContain(label)
+      for (const label of kept(expr)) assert.include([...all], label, expr)
     }
   })
 
   it("rules name what they say of, and what to do", () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length)
     for (const { description, expr, summary } of rules) {
-      for (const [, label] of summary.matchAll(/\$labels\.([a-z_]+)/g)) expect(kept(expr), summary).toContain(label)
+      for (const [, label] of summary.matchAll(/\$labels\.([a-z_]+)/g)) assert.include(kept(expr), label, summary)
       expect(description.length).toBeGreaterThan(20)
     }
   })

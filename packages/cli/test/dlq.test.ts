@@ -62,6 +62,17 @@ const parsed = ({ code, err, out }: Said): unknown => {
   return JSON.parse(out)
 }
 
+interface Shown {
+  readonly original: { readonly partition: number; readonly offset: number }
+  readonly failure: { readonly exception: string; readonly attempts: number }
+}
+
+interface Counted {
+  readonly counted: number
+  readonly complete: boolean
+  readonly causes: ReadonlyArray<{ readonly exception: string; readonly topic: string; readonly count: number }>
+}
+
 describe("weft dlq", () => {
   it.effect("list: the dead-letter topics and how much lies in them", () =>
     Effect.gen(function*() {
@@ -73,10 +84,11 @@ describe("weft dlq", () => {
   it.effect("show: where each came from and why it failed; --at: all of one", () =>
     Effect.gen(function*() {
       yield* deadLettered
-      const shown = parsed(yield* said("dlq show orders.dlq --json")) as ReadonlyArray<any>
-      assert.deepStrictEqual(
-        shown.map(({ failure, original }) => [original.partition, original.offset, failure.exception, failure.attempts])
-          .sort(),
+      const shown = parsed(yield* said("dlq show orders.dlq --json")) as ReadonlyArray<Shown>
+      assert.sameDeepMembers(
+        shown.map((
+          { failure, original }
+        ) => [original.partition, original.offset, failure.exception, failure.attempts]),
         [[0, 1, "Refused", 2], [1, 0, "Refused", 2], [1, 1, "DecodeError", 1]]
       )
       const text = yield* said("dlq show orders.dlq --last 1")
@@ -90,13 +102,13 @@ describe("weft dlq", () => {
   it.effect("count: by exception and by the topic that they came from", () =>
     Effect.gen(function*() {
       yield* deadLettered
-      const counted = parsed(yield* said("dlq count orders.dlq --json")) as any
+      const counted = parsed(yield* said("dlq count orders.dlq --json")) as Counted
       assert.deepStrictEqual(
-        counted.causes.map((one: any) => [one.exception, one.topic, one.count]),
+        counted.causes.map((one) => [one.exception, one.topic, one.count]),
         [["Refused", "orders", 2], ["DecodeError", "orders", 1]]
       )
       assert.isTrue(counted.complete)
-      const partly = parsed(yield* said("dlq count orders.dlq --last 1 --json")) as any
+      const partly = parsed(yield* said("dlq count orders.dlq --last 1 --json")) as Counted
       assert.deepStrictEqual([partly.complete, partly.counted], [false, 2])
     }).pipe(Effect.provide(memory())))
 

@@ -32,12 +32,17 @@ const withMeasured = <A, E, R>(test: Effect.Effect<A, E, R>) =>
     return yield* Effect.provide(test, database(url))
   })
 
+interface Detail {
+  readonly topics: ReadonlyArray<{ readonly topic: string; readonly records: number }>
+  readonly intervals: ReadonlyArray<{ readonly records: number }>
+}
+
 describe("weft metrics", () => {
   it.live("a line for each service: all members and records together", () =>
     withMeasured(Effect.gen(function*() {
-      const rows = (yield* json("metrics")) as ReadonlyArray<any>
+      const rows = (yield* json("metrics")) as ReadonlyArray<{ readonly service: string }>
       assert.deepStrictEqual(rows.map(({ service }) => service), ["geo", "idle"])
-      const [geo, idle] = rows
+      const [geo, idle] = rows as [object, object]
       assert.deepInclude(geo, { records: 20, failures: 6, deadLetters: 2, retries: 4, lag: 40, meanMs: 109 })
       // Nine of ten took 10 ms: an average of the members' own quantiles would say the same, one of their means would not.
       assert.deepInclude(geo, { p50Ms: 10, p95Ms: 1000, p99Ms: 1000 })
@@ -49,9 +54,9 @@ describe("weft metrics", () => {
 
   it.live("one service: its topics and intervals; one that nobody knows is met with the near name", () =>
     withMeasured(Effect.gen(function*() {
-      const geo = (yield* json("metrics geo --since 15m")) as any
-      assert.deepStrictEqual(geo.topics.map((one: any) => [one.topic, one.records]), [["places", 20]])
-      assert.strictEqual(geo.intervals.reduce((records: number, one: any) => records + one.records, 0), 20)
+      const geo = (yield* json("metrics geo --since 15m")) as Detail
+      assert.deepStrictEqual(geo.topics.map((one) => [one.topic, one.records]), [["places", 20]])
+      assert.strictEqual(geo.intervals.reduce((records, one) => records + one.records, 0), 20)
       assert.include((yield* weft("metrics idle")).out, "nothing was measured")
       const wrong = yield* weft("metrics gio")
       assert.strictEqual(wrong.code, 3)

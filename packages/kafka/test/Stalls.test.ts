@@ -49,7 +49,7 @@ describe("5 stall", () => {
         const consumer = yield* member({ maxPollIntervalMs, maxPollRecords: 1, drainTimeoutMs: 0 })
         const events = yield* collectEvents(consumer)
         const wait = Effect.fn("waitForTheBank")(function*() {
-          yield* Effect.never
+          return yield* Effect.never
         })
         const pay = Effect.fn("pay")(function*(batch: CommittableBatch) {
           if (batch.records[0]!.offset === 2n) yield* wait()
@@ -117,7 +117,7 @@ const work = (consumer: Consumer["Service"], slow: Ref.Ref<boolean>) =>
     Stream.flatMap(({ batches, topicPartition: { partition } }) =>
       Stream.mapEffect(batches, (batch) =>
         Effect.gen(function*() {
-          if (partition === 0 && batch.records[0]!.offset === 4n) yield* Effect.never
+          if (partition === 0 && batch.records[0]!.offset === 4n) return yield* Effect.never
           yield* Effect.sleep((yield* Ref.get(slow)) ? 6_000 : 10)
           batch.settleAll()
         })), { concurrency: "unbounded" }),

@@ -54,6 +54,7 @@ const watch = () => {
     due = now + everyMs
   }
   // The process may end while it runs.
+  // @effect-diagnostics-next-line globalTimers:off
   // oxlint-disable-next-line no-restricted-globals -- not the Clock's
   const timer = setInterval(look, everyMs).unref()
   return {

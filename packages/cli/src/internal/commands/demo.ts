@@ -125,10 +125,9 @@ const show = Effect.fnUntraced(function*(flags: Flags) {
     : Layer.mergeAll(ConfigStore.layerStatic({ sessionTimeoutMs: 10_000 }), MetricsSink.layerNone)
   const asJson = yield* Json
   return yield* Effect.provide(Effect.scoped(stage(flags)), Layer.mergeAll(clients, stores)).pipe(
-    Effect.catch((error) =>
-      error instanceof Ended
-        ? Effect.fail(error)
-        : fail(error._tag === "DatabaseConfigError" ? configFailure(error) : kafkaFailure(error), asJson)
+    Effect.catchIf(
+      (error) => !(error instanceof Ended),
+      (error) => fail(error._tag === "DatabaseConfigError" ? configFailure(error) : kafkaFailure(error), asJson)
     )
   )
 })

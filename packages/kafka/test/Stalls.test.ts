@@ -52,7 +52,7 @@ describe("5 stall", () => {
           return yield* Effect.never
         })
         const pay = Effect.fn("pay")(function*(batch: CommittableBatch) {
-          if (batch.records[0]!.offset === 2n) yield* wait()
+          if (batch.records[0]!.offset === 2n) return yield* wait()
           batch.settleAll()
         })
         const reading = yield* Effect.forkChild(Stream.runForEach(consumer.batches, pay))

@@ -55,8 +55,7 @@ const watch = () => {
   }
   // The process may end while it runs.
   // @effect-diagnostics-next-line globalTimers:off
-  // oxlint-disable-next-line no-restricted-globals -- not the Clock's
-  const timer = setInterval(look, everyMs).unref()
+  const timer = setInterval(look, everyMs).unref() // oxlint-disable-line no-restricted-globals -- not the Clock's
   return {
     timer,
     longest: () => {

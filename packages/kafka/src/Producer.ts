@@ -122,11 +122,12 @@ export const make = Effect.fnUntraced(function*(
     records: ReadonlyArray<ProducerRecord>,
     effect: Effect.Effect<A, KafkaError>
   ): Effect.Effect<A, KafkaError> =>
-    Effect.suspend(() => {
+    // Between the count and what takes it back nothing may be interrupted, or the producer would wait for it at its end.
+    Effect.uninterruptibleMask((restore) => {
       sending++
       idle.closeUnsafe()
       const begin = clock.currentTimeMillisUnsafe()
-      return Effect.onExit(effect, (exit) =>
+      return Effect.onExit(restore(effect), (exit) =>
         Effect.sync(() => {
           if (--sending === 0) idle.openUnsafe()
           const error = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()

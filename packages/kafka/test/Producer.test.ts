@@ -3,6 +3,7 @@ import { FaultPlan, MemoryCluster } from "@weft/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as Admin from "../src/Admin.ts"
@@ -116,6 +117,28 @@ describe("Producer", () => {
         assert.strictEqual(empty!.value!.length, 0)
         assert.strictEqual(empty!.key!.length, 0)
         assert.strictEqual(text(empty!.headers[0]!.value), "2")
+      })
+    ))
+
+  it.effect("waits for nothing when the scope closes that was interrupted, wherever it was", () =>
+    withCluster(() =>
+      Effect.gen(function*() {
+        const record = { topic: "out", partition: 0, value: "1" }
+        for (const ops of [4, 5, 6, 7]) {
+          for (let steps = 0; steps < 20; steps++) {
+            const scope = yield* Scope.make()
+            const producer = yield* Scope.provide(Producer.make(), scope)
+            yield* producer.send(record)
+            const sending = yield* Effect.forkChild(
+              Effect.provideService(producer.send(record), Scheduler.MaxOpsBeforeYield, ops)
+            )
+            for (let i = 0; i < steps; i++) yield* Effect.yieldNow
+            yield* Effect.forkChild(Fiber.interrupt(sending))
+            const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+            for (let i = 0; i < 50 && closing.pollUnsafe() === undefined; i++) yield* TestClock.adjust(100)
+            assert.isDefined(closing.pollUnsafe(), `a fiber of ${ops} operations at once, interrupted at step ${steps}`)
+          }
+        }
       })
     ))
 

@@ -33,6 +33,13 @@ export const workloads = {
       { name: "weft Consumer.stream", baseline: "kafkajs eachMessage" }
     ]
   },
+  transports: {
+    about: "batches by the transport on @platformatic/kafka, against the one on kafkajs and the bare client",
+    pairs: [
+      { name: "weft on platformatic", baseline: "weft Consumer.batches" },
+      { name: "weft on platformatic", baseline: "platformatic on data" }
+    ]
+  },
   json: {
     about: "values parsed as JSON, by a Schema and by hand",
     pairs: [

@@ -9,6 +9,7 @@ export const contenders = {
   "platformatic for await": async () => (await import("./platformatic.ts")).forAwait,
   "java ConsumerPerformance": async () => (await import("./javaConsumer.ts")).run,
   "weft Consumer.batches": async () => (await import("./weftConsumer.ts")).batches,
+  "weft on platformatic": async () => (await import("./weftConsumer.ts")).batchesOnPlatformatic,
   "weft Consumer.stream": async () => (await import("./weftConsumer.ts")).stream,
   "weft processBatch": async () => (await import("./weftPipeline.ts")).processBatch(),
   "weft process": async () => (await import("./weftPipeline.ts")).process(),

@@ -47,12 +47,14 @@ const softwareVersion = "0.1.0"
 export class Connection {
   private readonly library: LibraryConnection
   private readonly requestTimeoutMs: number
+  private readonly connectionTimeoutMs: number
   private latest: ReadonlyMap<number, number> = new Map()
   private readonly onClosed: Array<(error: Error) => void> = []
   private closed = false
 
   private constructor(host: string, plan: ConnectionPlan) {
     this.requestTimeoutMs = plan.requestTimeoutMs
+    this.connectionTimeoutMs = plan.connectionTimeoutMs
     this.library = new LibraryConnection(plan.clientId, {
       connectTimeout: plan.connectionTimeoutMs + (plan.sasl === undefined ? 0 : plan.authenticationTimeoutMs),
       requestTimeout: never,
@@ -153,7 +155,11 @@ export class Connection {
   }
 
   private async learnVersions(): Promise<void> {
-    const { apiKeys } = await this.ask(apiVersionsV3.api, softwareName, softwareVersion).catch((error: unknown) => {
+    // A server that takes the connection and says nothing must leave time for the next address.
+    const { apiKeys } = await this.within(
+      this.connectionTimeoutMs,
+      apiVersionsV3.api.async(this.library, softwareName, softwareVersion)
+    ).catch((error: unknown) => {
       throw isUnsupportedVersion(error) ? new UnsupportedApiError(`a broker before ${needed.since}`) : error
     })
     this.latest = new Map(apiKeys.map(({ apiKey, maxVersion }) => [apiKey, maxVersion]))

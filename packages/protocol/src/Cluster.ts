@@ -126,7 +126,16 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     about,
     attempt,
     classify: client.classify,
-    dedicated: (node) => attempt(() => client.dedicated(node)),
+    dedicated: (node) =>
+      Effect.tryPromise({
+        try: (signal) =>
+          client.dedicated(node).then((one) => {
+            // Nobody waits for it any more, so nobody would close it.
+            if (signal.aborted) one.close()
+            return one
+          }),
+        catch: client.classify
+      }),
     connect: Effect.mapError(open, (failure) => consumerError(failure, about)),
     refresh,
     watch: (topics) => {

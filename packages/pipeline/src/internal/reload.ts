@@ -4,10 +4,12 @@ import * as ReloadPlan from "@weft/config/ReloadPlan"
 import * as RejoinTurns from "@weft/config/RejoinTurns"
 import type { Resolved } from "@weft/config/Resolution"
 import type { Consumer } from "@weft/kafka/Consumer"
+import type { ConsumerEvent } from "@weft/kafka/ConsumerEvent"
 import type { ConsumerSettings } from "@weft/kafka/ConsumerSettings"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
@@ -32,6 +34,12 @@ export const makeRejoinTurn = (turn: {
     })
   )
 
+/** What the group said to new settings. */
+export type SettingsAnswer = Extract<ConsumerEvent, { readonly _tag: "SettingsAccepted" | "SettingsRefused" }>
+
+export const isSettingsAnswer = (event: ConsumerEvent): event is SettingsAnswer =>
+  event._tag === "SettingsAccepted" || event._tag === "SettingsRefused"
+
 /** Applies each configuration that comes, by its plan. Where the group refuses one, the one before holds again. */
 export const follow = Effect.fnUntraced(function*(options: {
   readonly service: string
@@ -39,10 +47,12 @@ export const follow = Effect.fnUntraced(function*(options: {
   readonly first: Resolved
   readonly changes: Stream.Stream<Resolved>
   readonly consumer: Consumer["Service"]
+  /** All of them, also those that come while a database is slow to take a report. */
+  readonly answers: Queue.Dequeue<SettingsAnswer>
   readonly settingsOf: (resolved: Resolved) => ConsumerSettings
   readonly apply: (resolved: Resolved, settings: ConsumerSettings) => void
 }) {
-  const { changes, consumer, first, member, service, settingsOf } = options
+  const { answers, changes, consumer, first, member, service, settingsOf } = options
   const applied = yield* Effect.serviceOption(AppliedConfigs.AppliedConfigs)
   let current = first
   let accepted = first
@@ -64,18 +74,11 @@ export const follow = Effect.fnUntraced(function*(options: {
   yield* Effect.addFinalizer(() =>
     Option.match(applied, { onNone: () => Effect.void, onSome: ({ leave }) => leave({ service, member }) })
   )
-  yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) => {
-    switch (event._tag) {
-      case "SettingsAccepted":
-        accepted = current
-        return report
-      case "SettingsRefused":
-        use(accepted)
-        return report
-      default:
-        return Effect.void
-    }
-  }))
+  yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(answers), ({ _tag }) => {
+    if (_tag === "SettingsAccepted") accepted = current
+    else use(accepted)
+    return report
+  })))
   yield* Effect.forkScoped(Stream.runForEach(changes, (resolved) =>
     Effect.gen(function*() {
       const plan = ReloadPlan.make(current, resolved)

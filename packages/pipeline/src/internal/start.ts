@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
@@ -108,6 +109,7 @@ export const start = Effect.fnUntraced(function*<R>(
     }`
     const exposed = new Exposed(hub.context, service, hub.settings.groupId)
     const memberStats = new MemberStats()
+    const answers = yield* Queue.unbounded<Reload.SettingsAnswer>()
     const consumer = yield* Consumer.make({
       subscription,
       settings: hub.settings,
@@ -116,6 +118,7 @@ export const start = Effect.fnUntraced(function*<R>(
       onEvent: (event) => {
         health = Health.observe(health, event)
         memberStats.observe(event)
+        if (Reload.isSettingsAnswer(event)) Queue.offerUnsafe(answers, event)
         if (event._tag === "Committed" && hub.isMeasured) exposed.committed(event.durationMs)
       },
       rejoinTurn: yield* Reload.makeRejoinTurn({ group, member })
@@ -139,6 +142,7 @@ export const start = Effect.fnUntraced(function*<R>(
       first,
       changes: store.changes(service, source),
       consumer,
+      answers,
       settingsOf: (resolved) => settingsOf(definition, resolved),
       apply: (resolved, settings) => {
         applied = resolved

@@ -62,7 +62,8 @@ describe("metrics on Kafka", () => {
           return { families, stop: Scope.close(scope, Exit.void) }
         })
         const first = yield* member
-        yield* until(() => done > 100, "the first works")
+        const isMeasured = () => written.some(({ members }) => members.some((one) => one.partitions === partitions))
+        yield* until(() => done > 100 && isMeasured(), "the first works, and was measured with all partitions")
         const second = yield* member
         yield* until(() => done >= records, "all is done")
         yield* Effect.sleep("1500 millis")

@@ -30,8 +30,20 @@ export interface LogRange {
 }
 
 /**
- * What the partitions of these topics hold at this moment; with `last`, at most so many offsets of each partition, the
- * youngest. Partitions that hold nothing are left out.
+ * Of each range the youngest offsets, at most so many.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const youngest = (all: ReadonlyArray<LogRange>, last: number): ReadonlyArray<LogRange> =>
+  all.map((range) => {
+    const from = range.to - BigInt(last)
+    return from > range.from ? { ...range, from } : range
+  })
+
+/**
+ * What the partitions of these topics hold at this moment; with `last`, the {@link youngest} of it. Partitions that hold
+ * nothing are left out.
  *
  * @category constructors
  * @since 0.1.0
@@ -45,12 +57,11 @@ export const ranges = Effect.fnUntraced(function*(
   const beginnings = yield* admin.listOffsets(partitions, "earliest")
   const ends = yield* admin.listOffsets(partitions, "latest")
   const endOf = new Map(ends.map((end) => [TopicPartition.keyOf(end.topic, end.partition), end.offset]))
-  return beginnings.flatMap(({ offset, partition, topic }): ReadonlyArray<LogRange> => {
+  const all = beginnings.flatMap(({ offset, partition, topic }): ReadonlyArray<LogRange> => {
     const to = endOf.get(TopicPartition.keyOf(topic, partition)) ?? offset
-    const youngest = options.last === undefined ? offset : to - BigInt(options.last)
-    const from = youngest > offset ? youngest : offset
-    return from < to ? [{ topic, partition, from, to }] : []
+    return offset < to ? [{ topic, partition, from: offset, to }] : []
   })
+  return options.last === undefined ? all : youngest(all, options.last)
 })
 
 /** Batches of one partition that wait before its fetching pauses: the next one is on its way while one is read. */

@@ -45,6 +45,25 @@ export interface Recommendation {
 }
 
 /**
+ * The same by the names that the columns of `consumer_recommendations` have, as the guide does.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const columns = (one: Recommendation) => ({
+  service_name: one.service,
+  rule: one.rule,
+  priority: one.priority,
+  reason: one.reason,
+  current_config: one.currentConfig,
+  recommended_config: one.recommendedConfig,
+  action: one.action ?? null,
+  expected_effect: one.expectedEffect,
+  evidence: one.evidence,
+  confidence: one.confidence
+})
+
+/**
  * The configuration that is judged, and what it would become with other values in its row.
  *
  * @category models

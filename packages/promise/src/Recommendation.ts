@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Recommendation from "@weft/pipeline/Recommendation"
 import type { StoredRecommendation } from "@weft/postgres/Recommendations"
 import * as DateTime from "effect/DateTime"
 import type { Database } from "./ConsumerConfig.ts"
@@ -47,16 +48,7 @@ export interface ProcessingRecommendation {
 const dateOf = (millis: number): Date => DateTime.toDateUtc(DateTime.makeUnsafe(millis))
 
 const fromStored = (one: StoredRecommendation): ProcessingRecommendation => ({
-  service_name: one.service,
-  rule: one.rule,
-  priority: one.priority,
-  reason: one.reason,
-  current_config: one.currentConfig,
-  recommended_config: one.recommendedConfig,
-  action: one.action ?? null,
-  expected_effect: one.expectedEffect,
-  evidence: one.evidence,
-  confidence: one.confidence,
+  ...Recommendation.columns(one),
   created_at: dateOf(one.createdAt),
   updated_at: dateOf(one.updatedAt)
 })

@@ -4,7 +4,7 @@ import type { DatabaseConfigError } from "@weft/postgres/Postgres"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as SqlClient from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
+import { SqlError } from "effect/sql/SqlError"
 import { Backends } from "../Backends.ts"
 import { CliFailure } from "../CliFailure.ts"
 
@@ -60,6 +60,13 @@ export const databaseFailure = (error: SqlError): CliFailure => {
       return new CliFailure({ kind: "Failed", message: `the database refused: ${message}` })
   }
 }
+
+/** What a service that keeps its data in the database failed with. */
+export const storeFailure = (
+  { cause, message }: { readonly cause?: unknown; readonly message: string },
+  next = "check that PostgreSQL is well"
+): CliFailure =>
+  cause instanceof SqlError ? databaseFailure(cause) : new CliFailure({ kind: "Unavailable", message, next })
 
 /** Why there is no connection to be had: what `DATABASE_URL` lacks. */
 export const configFailure = (error: DatabaseConfigError): CliFailure =>

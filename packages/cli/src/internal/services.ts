@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import { SqlError } from "effect/sql/SqlError"
 import { CliFailure } from "../CliFailure.ts"
 import type { FailureKind } from "../ExitCode.ts"
-import { databaseFailure, notMigrated, withDatabase } from "./database.ts"
+import { databaseFailure, notMigrated, storeFailure, withDatabase } from "./database.ts"
 import { nearNames } from "./nearNames.ts"
 
 const kinds: { readonly [K in ConfigChangeError["kind"]]: FailureKind } = {
@@ -43,11 +43,6 @@ const changeFailure = ({ cause, issues = [], kind, message, service }: ConfigCha
   })
 }
 
-const membersFailure = ({ cause, message }: AppliedConfigsError): CliFailure =>
-  cause instanceof SqlError
-    ? databaseFailure(cause)
-    : new CliFailure({ kind: "Unavailable", message, next: "check that PostgreSQL is well" })
-
 const layers = Layer.mergeAll(ConfigWriter.layer, ConfigHistory.layer, PostgresAppliedConfigs.layer)
 
 /** Runs with the configurations in the database. */
@@ -58,7 +53,7 @@ export const withServices = <A, R>(
     effect.pipe(
       Effect.catchTags({
         ConfigChangeError: (error) => Effect.fail(changeFailure(error)),
-        AppliedConfigsError: (error) => Effect.fail(membersFailure(error))
+        AppliedConfigsError: (error) => Effect.fail(storeFailure(error))
       }),
       Effect.provide(layers)
     )
@@ -72,6 +67,15 @@ const noService = (service: string, names: ReadonlyArray<string>): CliFailure =>
     message: `no row for service "${service}": its consumers run on profile and defaults`,
     near: nearNames(service, names),
     next: "weft config list shows all services; weft config set SERVICE key=value makes a row"
+  })
+
+/** Where neither configuration nor measurement knows a service; `next` tells which command shows those that are known. */
+export const unknownService = (service: string, names: Iterable<string>, next: string): CliFailure =>
+  new CliFailure({
+    kind: "NotFound",
+    message: `nothing is known of a service "${service}"`,
+    near: nearNames(service, names),
+    next
   })
 
 /** The configuration of a service that has a row. */

@@ -1,43 +1,15 @@
 /** A worker hands one batch to the handler. */
-import * as Codec from "@weft/kafka/Codec"
-import type { ConsumerRecord } from "@weft/kafka/ConsumerRecord"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import * as Effect from "effect/Effect"
 import { PipelineRecord } from "../PipelineRecord.ts"
-import { type Failure, ofBatchRecord, ofCause, ofError, Tombstone } from "./failure.ts"
+import { decodeRecord, Hopeless, skip } from "./decodeRecord.ts"
+import { type Failure, ofBatchRecord, ofCause, ofError } from "./failure.ts"
 import type { Hub, WorkLane } from "./hub.ts"
 import type { Recovery } from "./recovery.ts"
 import type { Spans } from "./spans.ts"
 import type { BatchItem, Entry } from "./workItem.ts"
 
 type Made = PipelineRecord<unknown, unknown>
-
-/** A record that is skipped as it is. */
-const skip = Symbol("skip")
-
-/** A record that no attempt can heal. */
-class Hopeless {
-  readonly error: unknown
-  constructor(error: unknown) {
-    this.error = error
-  }
-}
-
-const decode = (
-  definition: Hub["definition"],
-  record: ConsumerRecord,
-  attempt: number
-): Made | typeof skip | Hopeless => {
-  const value = Codec.decodeValue(definition.value, record)
-  if (value._tag === "Failure") return new Hopeless(value.failure)
-  if (value.success === null && record.value === null) {
-    if (definition.tombstones === "dead-letter") return new Hopeless(new Tombstone())
-    if (definition.tombstones === "skip") return skip
-  }
-  const key = definition.key === undefined ? undefined : Codec.decodeKey(definition.key, record)
-  if (key?._tag === "Failure") return new Hopeless(key.failure)
-  return new PipelineRecord(record, key === undefined ? record.key : key.success, value.success, attempt)
-}
 
 /** All of an item's records; `undefined` where one of them must be looked at alone. */
 const decodeWhole = (hub: Hub, item: BatchItem): ReadonlyArray<Made> | undefined => {
@@ -47,7 +19,7 @@ const decodeWhole = (hub: Hub, item: BatchItem): ReadonlyArray<Made> | undefined
   for (const { batch, from, to } of whole) {
     const { records } = batch
     for (let index = from; index < to; index++) {
-      const decoded = decode(hub.definition, records[index]!, item.attempts + 1)
+      const decoded = decodeRecord(hub.definition, records[index]!, item.attempts + 1)
       if (!(decoded instanceof PipelineRecord)) return undefined
       made.push(decoded)
     }
@@ -67,7 +39,7 @@ const sort = (hub: Hub, item: BatchItem): Sorted => {
   const records: Array<Made> = []
   const skipped: Array<Entry> = []
   for (const entry of item.current()) {
-    const decoded = decode(hub.definition, entry.batch.records[entry.index]!, item.attempts + 1)
+    const decoded = decodeRecord(hub.definition, entry.batch.records[entry.index]!, item.attempts + 1)
     if (decoded instanceof Hopeless) return { records, skipped, hopeless: { entry, failure: ofError(decoded.error) } }
     if (decoded === skip) skipped.push(entry)
     else records.push(decoded)

@@ -2,11 +2,10 @@
  * The hot path: a worker processes records one after the other, in one fiber and without a fork, a span or a catch for
  * each. Where one fails the run ends, and another begins.
  */
-import * as Codec from "@weft/kafka/Codec"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { PipelineRecord } from "../PipelineRecord.ts"
-import { ofCause, Tombstone } from "./failure.ts"
+import { decodeRecord, Hopeless, skip } from "./decodeRecord.ts"
+import { ofCause } from "./failure.ts"
 import type { Hub, WorkLane } from "./hub.ts"
 import type { Recovery } from "./recovery.ts"
 import type { RunSpan, Spans } from "./spans.ts"
@@ -79,20 +78,13 @@ class RecordRun {
     if (++item.attempts === 1) item.startedAt = this.now
     const record = item.batch.records[item.next]!
     this.span?.add(record)
-    const value = Codec.decodeValue(definition.value, record)
-    if (value._tag === "Failure") return this.hopeless(value.failure)
-    if (value.success === null && record.value === null) {
-      if (definition.tombstones === "dead-letter") return this.hopeless(new Tombstone())
-      if (definition.tombstones === "skip") {
-        this.stats.totals.skipped++
-        return Effect.void
-      }
+    const decoded = decodeRecord(definition, record, item.attempts)
+    if (decoded instanceof Hopeless) return this.hopeless(decoded.error)
+    if (decoded === skip) {
+      this.stats.totals.skipped++
+      return Effect.void
     }
-    const key = definition.key === undefined ? undefined : Codec.decodeKey(definition.key, record)
-    if (key?._tag === "Failure") return this.hopeless(key.failure)
-    const processing = definition.process!(
-      new PipelineRecord(record, key === undefined ? record.key : key.success, value.success, item.attempts)
-    )
+    const processing = definition.process!(decoded)
     return this.spans.ofRecord === undefined ? processing : this.spans.ofRecord(processing, record)
   }
 

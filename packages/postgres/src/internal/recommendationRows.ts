@@ -1,6 +1,6 @@
 /** Recommendations as rows of `consumer_recommendations`. */
 import type * as PgClient from "@effect/sql-pg/PgClient"
-import type * as Recommendation from "@weft/pipeline/Recommendation"
+import * as Recommendation from "@weft/pipeline/Recommendation"
 import type * as RecommendationRules from "@weft/pipeline/RecommendationRules"
 import * as Effect from "effect/Effect"
 import type { Fragment } from "effect/sql/Statement"
@@ -52,19 +52,7 @@ export const read = (sql: PgClient.PgClient, where: Fragment) => {
   `.pipe(Effect.map((rows) => rows.map(fromRow)))
 }
 
-export const toRow = (one: Recommendation.Recommendation) =>
-  storableJson({
-    service_name: one.service,
-    rule: one.rule,
-    priority: one.priority,
-    reason: one.reason,
-    current_config: one.currentConfig,
-    recommended_config: one.recommendedConfig,
-    action: one.action ?? null,
-    expected_effect: one.expectedEffect,
-    evidence: one.evidence,
-    confidence: one.confidence
-  })
+export const toRow = (one: Recommendation.Recommendation) => storableJson(Recommendation.columns(one))
 
 /**
  * What was judged takes the place of what stood: what is recommended again keeps its age, what holds now is applied, and what

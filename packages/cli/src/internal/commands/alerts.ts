@@ -11,8 +11,8 @@ import { userInfo } from "node:os"
 import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
 import { withDatabase } from "../database.ts"
-import { nearNames } from "../nearNames.ts"
 import { type Paint, safe } from "../paint.ts"
+import { unknownService } from "../services.ts"
 import { count, table } from "../table.ts"
 import { ago, moment } from "../times.ts"
 import { answerWatching, watchFlags } from "../watch.ts"
@@ -71,12 +71,7 @@ const summary = (alerts: ReadonlyArray<StoredAlert>): string => {
 const knownService = Effect.fnUntraced(function*(service: string) {
   const names = yield* PostgresAlerts.services
   if (names.includes(service)) return
-  return yield* new CliFailure({
-    kind: "NotFound",
-    message: `nothing is known of a service "${service}"`,
-    near: nearNames(service, names),
-    next: "weft alerts shows the open alerts of all services"
-  })
+  return yield* unknownService(service, names, "weft alerts shows the open alerts of all services")
 })
 
 const show = Effect.fnUntraced(function*(options: {

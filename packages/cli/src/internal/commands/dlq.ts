@@ -173,11 +173,8 @@ const countLetters = Effect.fnUntraced(function*(topic: string, last: number) {
   yield* knownTopics([topic])
   const most = yield* positive("--last", last)
   const all = yield* LogReader.ranges([topic])
-  const ranges = yield* LogReader.ranges([topic], { last: most })
-  const causes = byCause(yield* letters(ranges))
-  const isAll = all.every(({ from, partition }) =>
-    ranges.some((one) => one.partition === partition && one.from === from)
-  )
+  const causes = byCause(yield* letters(LogReader.youngest(all, most)))
+  const isAll = all.every(({ from, to }) => to - from <= BigInt(most))
   const total = causes.reduce((sum, one) => sum + one.count, 0)
   return {
     json: { topic, counted: total, complete: isAll, causes },

@@ -8,13 +8,13 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { SqlError } from "effect/sql/SqlError"
-import { CliFailure } from "../../CliFailure.ts"
+import type { SqlError } from "effect/sql/SqlError"
+import type { CliFailure } from "../../CliFailure.ts"
 import type { Answer } from "../answer.ts"
-import { databaseFailure, withDatabase } from "../database.ts"
+import { storeFailure, withDatabase } from "../database.ts"
 import { durationFlag } from "../durations.ts"
-import { nearNames } from "../nearNames.ts"
 import type { Paint } from "../paint.ts"
+import { unknownService } from "../services.ts"
 import { count, fields, table } from "../table.ts"
 import { moment } from "../times.ts"
 import { answerWatching, watchFlags } from "../watch.ts"
@@ -146,21 +146,19 @@ const overview = Effect.fnUntraced(function*(window: Duration.Duration) {
   } satisfies Answer
 })
 
-const unknownService = (service: string, names: ReadonlyArray<string>) =>
-  new CliFailure({
-    kind: "NotFound",
-    message: `nothing is known of a service "${service}"`,
-    near: nearNames(service, names),
-    next: "weft metrics shows all services"
-  })
-
 /** At most so many lines of intervals. */
 const linesMost = 12
 
 const ofService = Effect.fnUntraced(function*(service: string, window: Duration.Duration) {
   const known = yield* health
   const found = known.find((one) => one.service === service)
-  if (found === undefined) return yield* unknownService(service, known.map((one) => one.service))
+  if (found === undefined) {
+    return yield* unknownService(
+      service,
+      known.map((one) => one.service),
+      "weft metrics shows all services"
+    )
+  }
   const until = yield* Clock.currentTimeMillis
   const since = until - Duration.toMillis(window)
   const step = Duration.max(Duration.millis((until - since) / linesMost), Duration.seconds(10))
@@ -225,11 +223,6 @@ const ofService = Effect.fnUntraced(function*(service: string, window: Duration.
   } satisfies Answer
 })
 
-const historyFailure = ({ cause, message }: MetricsHistory.MetricsHistoryError): CliFailure =>
-  cause instanceof SqlError
-    ? databaseFailure(cause)
-    : new CliFailure({ kind: "Unavailable", message, next: "check that PostgreSQL is well" })
-
 const look = (service: Option.Option<string>, window: Duration.Duration) =>
   withDatabase(
     Effect.gen(function*(): Effect.fn.Return<
@@ -239,7 +232,7 @@ const look = (service: Option.Option<string>, window: Duration.Duration) =>
     > {
       return Option.isSome(service) ? yield* ofService(service.value, window) : yield* overview(window)
     }).pipe(
-      Effect.catchTag("MetricsHistoryError", (error) => Effect.fail(historyFailure(error))),
+      Effect.catchTag("MetricsHistoryError", (error) => Effect.fail(storeFailure(error))),
       Effect.provide(MetricsHistory.layer)
     )
   )

@@ -1,3 +1,4 @@
+import * as Recommendation from "@weft/pipeline/Recommendation"
 import * as RecommendationRules from "@weft/pipeline/RecommendationRules"
 import type { ConfigChangeError } from "@weft/postgres/ConfigChange"
 import * as ConfigWriter from "@weft/postgres/ConfigWriter"
@@ -8,24 +9,21 @@ import * as Flag from "effect/cli/Flag"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { SqlError } from "effect/sql/SqlError"
 import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
 import { changeFlags, changeOptions } from "../changeFlags.ts"
-import { databaseFailure } from "../database.ts"
+import { storeFailure } from "../database.ts"
 import { nearNames } from "../nearNames.ts"
 import { outcomeAnswer } from "../outcomes.ts"
 import { type Paint, safe } from "../paint.ts"
-import { withServices } from "../services.ts"
+import { unknownService, withServices } from "../services.ts"
 import { count, fields, table } from "../table.ts"
 import { ago, moment } from "../times.ts"
 
 type Stored = Recommendations.StoredRecommendation
 
-const failure = ({ cause, message }: Recommendations.RecommendationsError): CliFailure =>
-  cause instanceof SqlError
-    ? databaseFailure(cause)
-    : new CliFailure({ kind: "Unavailable", message, next: "check DATABASE_URL, and that PostgreSQL is well" })
+const failure = (error: Recommendations.RecommendationsError): CliFailure =>
+  storeFailure(error, "check DATABASE_URL, and that PostgreSQL is well")
 
 const withRecommendations = <A, R>(
   effect: Effect.Effect<A, CliFailure | ConfigChangeError | Recommendations.RecommendationsError, R>
@@ -43,12 +41,7 @@ const knownService = Effect.fnUntraced(function*(service: string) {
   if (measured.includes(service)) return
   const names = new Set([...measured, ...(yield* writer.list).map((one) => one.service)])
   if (names.has(service)) return
-  return yield* new CliFailure({
-    kind: "NotFound",
-    message: `nothing is known of a service "${service}"`,
-    near: nearNames(service, names),
-    next: "weft recommend shows all services that were measured lately"
-  })
+  return yield* unknownService(service, names, "weft recommend shows all services that were measured lately")
 })
 
 // show
@@ -63,16 +56,7 @@ const settings = (configuration: Stored["recommendedConfig"]): string =>
   Object.entries(configuration).map(([name, value]) => `${name}=${value}`).join(" ")
 
 const toJson = (one: Stored) => ({
-  service_name: one.service,
-  rule: one.rule,
-  priority: one.priority,
-  reason: one.reason,
-  current_config: one.currentConfig,
-  recommended_config: one.recommendedConfig,
-  action: one.action ?? null,
-  expected_effect: one.expectedEffect,
-  evidence: one.evidence,
-  confidence: one.confidence,
+  ...Recommendation.columns(one),
   created_at: moment(one.createdAt),
   updated_at: moment(one.updatedAt),
   resolved_at: one.resolvedAt === undefined ? null : moment(one.resolvedAt),

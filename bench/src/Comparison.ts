@@ -5,6 +5,8 @@ export interface Run {
   /** Not known of a contender that is not this process. */
   readonly cpuSecondsPerMillion?: number | undefined
   readonly peakRssMb?: number | undefined
+  /** What a workload is about where that is not the speed, each named with its unit: `"p99 ms"`. */
+  readonly figures?: Readonly<Record<string, number>> | undefined
 }
 
 export interface Summary {
@@ -14,6 +16,14 @@ export interface Summary {
   readonly spread: readonly [slowest: number, fastest: number]
   readonly cpuSecondsPerMillion: number | undefined
   readonly peakRssMb: number | undefined
+  readonly figures: ReadonlyMap<string, Spread>
+}
+
+/** A median, and the least and the most of all rounds. */
+export interface Spread {
+  readonly middle: number
+  readonly least: number
+  readonly most: number
 }
 
 /** Who is compared with whom, and what the ratio of their speeds is meant to be at least. */
@@ -21,6 +31,23 @@ export interface Pair {
   readonly name: string
   readonly baseline: string
   readonly target?: number | undefined
+  /** The same of the CPU time that each record takes: above 1 is cheaper. */
+  readonly cpuTarget?: number | undefined
+}
+
+/** Whose figure is compared with whose, and how much more it may be at most, in the figure's own unit. */
+export interface FigurePair {
+  readonly figure: string
+  readonly name: string
+  readonly baseline: string
+  readonly atMostMore?: number | undefined
+}
+
+export interface Difference extends FigurePair {
+  /** The median of the differences of one round each; below 0 is less. */
+  readonly difference: number
+  readonly low: number
+  readonly high: number
 }
 
 export interface Ratio extends Pair {
@@ -44,13 +71,29 @@ const known = (values: ReadonlyArray<number | undefined>): number | undefined =>
   return numbers.length === 0 ? undefined : median(numbers)
 }
 
+const spreadOf = (values: ReadonlyArray<number>): Spread => ({
+  middle: median(values),
+  least: Math.min(...values),
+  most: Math.max(...values)
+})
+
+/** Of each figure that any round told. */
+const spreads = (runs: ReadonlyArray<Run>): ReadonlyMap<string, Spread> => {
+  const names = new Set(runs.flatMap(({ figures = {} }) => Object.keys(figures)))
+  return new Map([...names].map((name) => [
+    name,
+    spreadOf(runs.flatMap(({ figures = {} }) => figures[name] ?? []))
+  ]))
+}
+
 export const summarize = (runs: ReadonlyMap<string, ReadonlyArray<Run>>): ReadonlyArray<Summary> =>
   [...runs].map(([name, own]) => {
-    const rates = own.map((run) => run.recordsPerSecond)
+    const rates = spreadOf(own.map((run) => run.recordsPerSecond))
     return {
       name,
-      recordsPerSecond: median(rates),
-      spread: [Math.min(...rates), Math.max(...rates)],
+      recordsPerSecond: rates.middle,
+      spread: [rates.least, rates.most],
+      figures: spreads(own),
       cpuSecondsPerMillion: known(own.map((run) => run.cpuSecondsPerMillion)),
       peakRssMb: known(own.map((run) => run.peakRssMb))
     }
@@ -96,39 +139,19 @@ export const compare = (
     return [{ ...pair, ratio: median(ratios), low, high, cpuRatio: known(cpuRatios) }]
   })
 
-const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })
-
-const fixed = (value: number | undefined): string => value === undefined ? "" : value.toFixed(2)
-
-/** Markdown, its columns aligned for a terminal as well. */
-const markdown = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const line = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
-  return [line(rows[0]!), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...rows.slice(1).map(line)]
-    .join("\n")
-}
-
-export const summaryTable = (summaries: ReadonlyArray<Summary>): string =>
-  markdown([
-    ["who", "records/s", "slowest to fastest", "CPU s per 10^6", "peak RSS MiB"],
-    ...summaries.map((one) => [
-      one.name,
-      whole.format(one.recordsPerSecond),
-      one.spread.map((rate) => whole.format(rate)).join(" to "),
-      fixed(one.cpuSecondsPerMillion),
-      one.peakRssMb === undefined ? "" : whole.format(one.peakRssMb)
-    ])
-  ])
-
-export const ratioTable = (ratios: ReadonlyArray<Ratio>): string =>
-  markdown([
-    ["ratio", "of", "to", "95% interval", "of CPU time", "target"],
-    ...ratios.map((one) => [
-      fixed(one.ratio),
-      one.name,
-      one.baseline,
-      `${fixed(one.low)} to ${fixed(one.high)}`,
-      fixed(one.cpuRatio),
-      one.target === undefined ? "" : `${one.target}${one.ratio >= one.target ? "" : ", missed"}`
-    ])
-  ])
+/** Figures of the same round, one taken from the other; pairs that did not run, or did not tell the figure, are left out. */
+export const differences = (
+  runs: ReadonlyMap<string, ReadonlyArray<Run>>,
+  pairs: ReadonlyArray<FigurePair>
+): ReadonlyArray<Difference> =>
+  pairs.flatMap((pair) => {
+    const base = runs.get(pair.baseline)
+    const values = (runs.get(pair.name) ?? []).flatMap((run, i) => {
+      const own = run.figures?.[pair.figure]
+      const other = base?.[i]?.figures?.[pair.figure]
+      return own === undefined || other === undefined ? [] : own - other
+    })
+    if (values.length === 0) return []
+    const [low, high] = interval(values)
+    return [{ ...pair, difference: median(values), low, high }]
+  })

@@ -1,13 +1,12 @@
 import { parseArgs } from "node:util"
 import { wholeNumber } from "../../scripts/servers/wholeNumber.ts"
 import { isContender, type ContenderName } from "./contenders/byName.ts"
-import { isWorkload, type WorkloadName, workloads } from "./workloads.ts"
+import { isWorkload, type Shape, type WorkloadName, workloads } from "./workloads.ts"
 
 export interface Flags {
   readonly workloads: ReadonlyArray<WorkloadName>
-  readonly records: number
-  readonly bytes: number
-  readonly partitions: number
+  /** What was asked for; a workload says the rest. */
+  readonly shape: Partial<Shape>
   readonly rounds: number
   /** A file for all figures. */
   readonly json: string | undefined
@@ -19,20 +18,19 @@ export interface Flags {
   readonly strict: boolean
 }
 
-export const usage = `npm run bench -- [--workload ${
-  Object.keys(workloads).join(",")
-}] [--records 1000000] [--bytes 200]
-                 [--partitions 4] [--rounds 7] [--json FILE] [--plots FOLDER] [--strict]
+export const usage = `npm run bench -- [--workload ${Object.keys(workloads).join(",")}]
+                 [--records 1000000] [--bytes 200] [--partitions 4] [--rounds 7]
+                 [--json FILE] [--plots FOLDER] [--strict]
 npm run bench -- --profile "weft processBatch"`
 
 export const parse = (args: ReadonlyArray<string>): Flags => {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      workload: { type: "string", default: "batch,record" },
-      records: { type: "string", default: "1000000" },
-      bytes: { type: "string", default: "200" },
-      partitions: { type: "string", default: "4" },
+      workload: { type: "string", default: "all" },
+      records: { type: "string" },
+      bytes: { type: "string" },
+      partitions: { type: "string" },
       rounds: { type: "string", default: "7" },
       json: { type: "string" },
       plots: { type: "string" },
@@ -48,9 +46,11 @@ export const parse = (args: ReadonlyArray<string>): Flags => {
       if (!isWorkload(name)) throw new Error(`there is no workload "${name}"`)
       return name
     }),
-    records: wholeNumber("--records", values.records, 1000, 100_000_000),
-    bytes: wholeNumber("--bytes", values.bytes, 50, 1_000_000),
-    partitions: wholeNumber("--partitions", values.partitions, 1, 1000),
+    shape: {
+      ...(values.records !== undefined && { records: wholeNumber("--records", values.records, 1000, 100_000_000) }),
+      ...(values.bytes !== undefined && { bytes: wholeNumber("--bytes", values.bytes, 50, 1_000_000) }),
+      ...(values.partitions !== undefined && { partitions: wholeNumber("--partitions", values.partitions, 1, 1000) })
+    },
     rounds: wholeNumber("--rounds", values.rounds, 1, 100),
     json: values.json,
     plots: values.plots,

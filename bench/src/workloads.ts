@@ -1,22 +1,49 @@
 /** Who runs in each workload, what is compared with what, and the ratios that Weft is meant to reach. Data. */
-import type { Pair } from "./Comparison.ts"
-import type { ContenderName } from "./contenders/byName.ts"
+import type { FigurePair, Pair } from "./Comparison.ts"
+import { type ContenderName, isContender } from "./contenders/byName.ts"
 
-interface NamedPair extends Pair {
-  readonly name: ContenderName
-  readonly baseline: ContenderName
+/** The records that are read, and over how many partitions. */
+export interface Shape {
+  readonly records: number
+  readonly bytes: number
+  readonly partitions: number
+}
+
+/** A contender under a name of its own, for another shape: so the same one can be compared with itself. */
+export interface Entrant extends Partial<Shape> {
+  readonly contender: ContenderName
 }
 
 export interface Workload {
   readonly about: string
-  readonly pairs: ReadonlyArray<NamedPair>
+  /** Each of these names is that of an entrant, or else of a contender. */
+  readonly pairs: ReadonlyArray<Pair>
+  readonly entrants?: Readonly<Record<string, Entrant>> | undefined
+  /** Where it is about figures that are not the speed. */
+  readonly figures?: ReadonlyArray<FigurePair> | undefined
+  /** Measured in each of these shapes, where none is asked for. */
+  readonly shapes?: ReadonlyArray<Partial<Shape>> | undefined
   /** Where fewer do: work that takes its time is not measured better by more of it. */
   readonly recordsAtMost?: number | undefined
+  readonly roundsAtMost?: number | undefined
+  /** False where contenders write themselves: each run has an empty topic of its own. */
+  readonly filled?: false | undefined
+  readonly needs?: ReadonlyArray<"postgres"> | undefined
 }
+
+export const defaultShape: Shape = { records: 1_000_000, bytes: 200, partitions: 4 }
+
+const shapes: ReadonlyArray<Partial<Shape>> = [
+  {},
+  { bytes: 1000, records: 500_000 },
+  { partitions: 1 },
+  { partitions: 64 }
+]
 
 export const workloads = {
   batch: {
     about: "batches of records whose values are looked at, and nothing else",
+    shapes,
     pairs: [
       { name: "weft processBatch", baseline: "kafkajs eachBatch", target: 3 },
       { name: "weft processBatch", baseline: "platformatic on data", target: 3 },
@@ -27,6 +54,7 @@ export const workloads = {
   },
   record: {
     about: "one record after the other, with metrics and offset tracking",
+    shapes,
     pairs: [
       { name: "weft process", baseline: "kafkajs eachMessage", target: 2.5 },
       { name: "weft process", baseline: "platformatic for await" },
@@ -69,6 +97,25 @@ export type WorkloadName = keyof typeof workloads
 
 export const isWorkload = (name: string): name is WorkloadName => Object.hasOwn(workloads, name)
 
-export const contendersOf = (
-  { pairs }: Workload
-): ReadonlyArray<ContenderName> => [...new Set(pairs.flatMap(({ baseline, name }) => [baseline, name]))]
+/** Who runs in a workload, by name, each once. */
+export const entrantsOf = ({ entrants = {}, figures = [], pairs }: Workload): ReadonlyMap<string, Entrant> => {
+  const names = new Set([...pairs, ...figures].flatMap(({ baseline, name }) => [baseline, name]))
+  return new Map([...names].map((name) => {
+    const entrant = entrants[name]
+    if (entrant !== undefined) return [name, entrant]
+    if (!isContender(name)) throw new Error(`nobody is called ${name}`)
+    return [name, { contender: name }]
+  }))
+}
+
+/** A shape that is asked for takes the place of all of the workload's own; fewer records are fewer in each. */
+export const shapesOf = (
+  { recordsAtMost = Infinity, shapes = [{}] }: Workload,
+  asked: Partial<Shape>
+): ReadonlyArray<Shape> => {
+  const own = asked.bytes === undefined && asked.partitions === undefined ? shapes : [{}]
+  return own.map((shape) => {
+    const merged = { ...defaultShape, ...shape, ...asked }
+    return { ...merged, records: Math.min(merged.records, recordsAtMost) }
+  })
+}

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { compare, interval, median, ratioTable, summarize, summaryTable } from "../src/Comparison.ts"
+import { compare, differences, interval, median, summarize } from "../src/Comparison.ts"
+import { differenceTable, ratioTable, summaryTable } from "../src/tables.ts"
 
 const run = (recordsPerSecond: number, cpuSecondsPerMillion = 2) => ({
   recordsPerSecond,
@@ -51,6 +52,22 @@ describe("a comparison", () => {
       ),
       { numRuns: 30 }
     ))
+
+  it("takes figures of the same round from each other, where both told them", () => {
+    const told = (ms: number) => ({ ...run(0), figures: { "p99 ms": ms } })
+    const runs = new Map([["a", [told(3), told(30), told(5)]], ["b", [told(2), told(20), told(9)]], ["c", [run(1)]]])
+    const [found, ...others] = differences(runs, [
+      { figure: "p99 ms", name: "a", baseline: "b", atMostMore: 2 },
+      { figure: "p50 ms", name: "a", baseline: "b" },
+      { figure: "p99 ms", name: "a", baseline: "c" },
+      { figure: "p99 ms", name: "a", baseline: "did not run" }
+    ])
+    assert.deepStrictEqual(others, [])
+    assert.strictEqual(found!.difference, 1)
+    assert.match(differenceTable([found!]), /p99 ms +\| a +\| b +\| 1\.00 +\| -4\.00 to 10\.00 +\| 2 +\|/)
+    assert.match(differenceTable([{ ...found!, difference: 2.5 }]), /2, missed/)
+    assert.match(summaryTable(summarize(runs)), /a +\| 5\.00 \(3\.00 to 30\.00\)/)
+  })
 
   it("is shown as aligned tables, with what was missed", () => {
     const runs = new Map([["a", [run(1_234_567)]], ["longer", [run(1000)]]])

@@ -1,19 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { bars } from "../src/plot.ts"
 import { heaviest } from "../src/profile.ts"
-import { contendersOf, workloads } from "../src/workloads.ts"
 
-const summary = (name: string, recordsPerSecond: number) => ({
-  name,
-  recordsPerSecond,
-  spread: [recordsPerSecond * 0.9, recordsPerSecond * 1.1] as const,
-  cpuSecondsPerMillion: undefined,
-  peakRssMb: undefined
-})
+const bar = (name: string, middle: number) => ({ name, middle, least: middle * 0.9, most: middle * 1.1 })
 
 describe("a plot", () => {
   it("has a bar for each, as long as its rate says, and no markup of its names", () => {
-    const svg = bars("a <title>", [summary("one & only", 100), summary("other", 50)])
+    const svg = bars("a <title>", [bar("one & only", 100), bar("other", 50)])
     const widths = [...svg.matchAll(/<rect [^>]*width="([\d.]+)"/g)].map(([, width]) => Number(width))
     assert.strictEqual(widths.length, 2)
     assert.closeTo(widths[0]! / widths[1]!, 2, 0.01)
@@ -39,14 +32,5 @@ describe("a profile", () => {
       { where: "work packages/kafka/src/A.ts:10", share: 0.75 },
       { where: "(anonymous) node:net:10", share: 0.25 }
     ])
-  })
-})
-
-describe("the workloads", () => {
-  it("run each contender once a round", () => {
-    for (const workload of Object.values(workloads)) {
-      const names = contendersOf(workload)
-      assert.strictEqual(new Set(names).size, names.length)
-    }
   })
 })

@@ -1,4 +1,5 @@
 /** What a contender is given, and what it tells of its run. */
+import type { Run } from "../Comparison.ts"
 
 export interface Task {
   readonly brokers: ReadonlyArray<string>
@@ -8,6 +9,8 @@ export interface Task {
   /** Of each value. */
   readonly bytes: number
   readonly partitions: number
+  /** Of a database with Weft's tables, and nothing else, where the workload needs one. */
+  readonly postgres?: string | undefined
 }
 
 /**
@@ -66,10 +69,7 @@ export class Progress {
   }
 }
 
-export interface Result {
+export interface Result extends Run {
   readonly records: number
   readonly bytes?: number | undefined
-  readonly recordsPerSecond: number
-  readonly cpuSecondsPerMillion?: number | undefined
-  readonly peakRssMb?: number | undefined
 }

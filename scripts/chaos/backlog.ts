@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import { aliveBytes, allowedBytes, type Load, mebibyte } from "../memoryFormula.ts"
 import type { BacklogFlags } from "./flags.ts"
 import { Member } from "./member.ts"
 import { startWorld, stopAll, type World } from "./world.ts"
@@ -14,13 +15,6 @@ export interface BacklogOptions {
   readonly signal: AbortSignal
 }
 
-const mebibyte = 2 ** 20
-/** What a record takes on the wire besides its value, at most: lengths, deltas, an empty key. */
-const recordOverheadBytes = 30
-/** V8 lets freed buffers come to so much of what is alive before it collects them (`--external-memory-max-growing-factor`). */
-const externalGrowth = 1.3
-/** What its heap grows by between two collections, whatever is in the queues. */
-const heapGrowthBytes = 128 * mebibyte
 /** How long a member without anything to do is looked at, for what the process takes by itself. */
 const idleMs = 15_000
 
@@ -56,14 +50,14 @@ export const backlog = async ({ flags, print, signal }: BacklogOptions): Promise
     const relayed = (await world.admin.fetchTopicOffsets(world.names.output))
       .reduce((sum, { high }) => sum + Number(high), 0)
 
-    const formula = formulaBytes(flags)
-    const allowed = externalGrowth * formula + heapGrowthBytes
+    const load = loadOf(flags)
+    const allowed = allowedBytes(load)
     const isWithin = most - base <= allowed && busy.isRunning && relayed > 0
     print(`${relayed} records in ${flags.seconds} s, each worked on for ${flags.workMs} ms`)
     print(
       `with the backlog: at most ${mib(most)}, ${mib(most - base)} above the idle process; allowed are ${
         mib(allowed)
-      }: ${mib(formula)} alive by the formula, the rest not collected yet`
+      }: ${mib(aliveBytes(load))} alive by the formula, the rest not collected yet`
     )
     print(`backlog: ${isWithin ? "within the formula" : "VIOLATION: " + busy.logTail(5)}`)
     return isWithin || signal.aborted ? 0 : 1
@@ -73,17 +67,13 @@ export const backlog = async ({ flags, print, signal }: BacklogOptions): Promise
   }
 }
 
-/** The formula, for the settings that the member has: the defaults. One broker, in the order of the partition. */
-const formulaBytes = ({ bytes, partitions }: BacklogFlags): number => {
-  const settings = ConsumerSettings.make({ groupId: "backlog" })
-  const limits = ConsumerSettings.queueLimits(settings)
-  const queued = Math.min(
-    partitions * (limits.partitionBytes + settings.maxPartitionFetchBytes),
-    limits.totalBytes + settings.fetchMaxBytes
-  )
-  const inFlight = partitions * 2 * settings.maxPollRecords * (bytes + recordOverheadBytes)
-  return queued + inFlight
-}
+/** The settings that the member has are the defaults. */
+const loadOf = ({ bytes, partitions }: BacklogFlags): Load => ({
+  settings: ConsumerSettings.make({ groupId: "backlog" }),
+  partitions,
+  brokers: 1,
+  bytes
+})
 
 const mib = (bytes: number) => `${(bytes / mebibyte).toFixed(1)} MiB`
 

@@ -15,53 +15,85 @@ const readyWithinMs = 120_000
 // Any base64 UUID will do; it names this cluster in its logs.
 const clusterId = "MkU3OEVBNTcwNTJENDM2Qg"
 
+/** A way for clients to come in, beside the plain one that every broker has. */
+export interface Listener {
+  /** As Kafka's settings name it; in upper case. */
+  readonly name: string
+  readonly protocol: "SSL" | "SASL_SSL" | "SASL_PLAINTEXT"
+}
+
+export interface JvmOptions {
+  readonly nodes: number
+  readonly port: number | undefined
+  /** Settings of the brokers beside those that all tests have; as Kafka names them. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
+  readonly listeners?: ReadonlyArray<Listener>
+  /** What the storage is formatted with besides, such as users with their SCRAM credentials. */
+  readonly formatArguments?: ReadonlyArray<string>
+}
+
+export interface JvmKafka extends KafkaServer {
+  /** `host:port` of each broker on one of `listeners`. */
+  readonly addressesOf: (listener: string) => ReadonlyArray<string>
+}
+
 interface NodePorts {
   readonly id: number
   readonly port: number
   readonly controllerPort: number
+  readonly secured: ReadonlyArray<Listener & { readonly port: number }>
 }
 
-const properties = (node: NodePorts, all: ReadonlyArray<NodePorts>, folder: string, settings: object): string =>
-  Object.entries({
+const host = "127.0.0.1"
+
+const properties = (node: NodePorts, all: ReadonlyArray<NodePorts>, folder: string, settings: object): string => {
+  const forClients = [{ name: "PLAINTEXT", protocol: "PLAINTEXT", port: node.port }, ...node.secured]
+  const addresses = forClients.map(({ name, port }) => `${name}://${host}:${port}`).join(",")
+  return Object.entries({
     ...brokerSettings(all.length),
     ...settings,
     "process.roles": "broker,controller",
     "node.id": node.id,
-    "controller.quorum.voters": all.map(({ controllerPort, id }) => `${id}@127.0.0.1:${controllerPort}`).join(","),
-    "listeners": `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${node.port}`,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "controller.quorum.voters": all.map(({ controllerPort, id }) => `${id}@${host}:${controllerPort}`).join(","),
+    "listeners": `${addresses},CONTROLLER://${host}:${node.controllerPort}`,
+    "advertised.listeners": addresses,
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": [...forClients, { name: "CONTROLLER", protocol: "PLAINTEXT" }]
+      .map(({ name, protocol }) => `${name}:${protocol}`).join(","),
     "controller.listener.names": "CONTROLLER",
     "log.dirs": join(folder, `data-${node.id}`)
   }).map(([name, value]) => `${name}=${value}\n`).join("")
+}
 
 /** Starts real Kafka (KRaft) in one JVM for each node, on free ports unless `port` names the first of them. */
-export const startKafkaInJvm = async (
-  java: string,
-  options: {
-    readonly nodes: number
-    readonly port: number | undefined
-    /** Settings of the brokers beside those that all tests have; as Kafka names them. */
-    readonly settings?: Readonly<Record<string, string | number | boolean>>
-  }
-): Promise<KafkaServer> => {
-  const ports = await portsFrom(options.port, options.nodes, options.nodes)
+export const startKafkaInJvm = async (java: string, options: JvmOptions): Promise<JvmKafka> => {
+  const { formatArguments = [], listeners = [], nodes: count } = options
+  const ports = await portsFrom(options.port, count, count * (1 + listeners.length))
   const classPath = join(await kafkaJars(), "*")
   const folder = await temporaryFolder("weft-kafka-")
-  const all = Array.from({ length: options.nodes }, (_, index): NodePorts => ({
+  const all = Array.from({ length: count }, (_, index): NodePorts => ({
     id: index + 1,
     port: ports[index]!,
-    controllerPort: ports[options.nodes + index]!
+    controllerPort: ports[count + index]!,
+    secured: listeners.map((listener, at) => ({ ...listener, port: ports[count * (2 + at) + index]! }))
   }))
   // Several brokers on one machine are there to fail, not to be fast for long: they are warm four times as soon with the
   // simple compiler alone.
-  const jvm = options.nodes === 1 ? ["-Xmx1g"] : ["-Xmx512m", "-XX:TieredStopAtLevel=1"]
+  const jvm = count === 1 ? ["-Xmx1g"] : ["-Xmx512m", "-XX:TieredStopAtLevel=1"]
   const processes = new Map<number, ServerProcess>()
   const propertiesFile = (id: number) => join(folder.path, `node-${id}.properties`)
 
   const format = async (node: NodePorts) => {
     await writeFile(propertiesFile(node.id), properties(node, all, folder.path, options.settings ?? {}))
-    const args = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", propertiesFile(node.id)]
+    const args = [
+      "kafka.tools.StorageTool",
+      "format",
+      "-t",
+      clusterId,
+      "-c",
+      propertiesFile(node.id),
+      ...formatArguments
+    ]
     await run(java, ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classPath, ...args])
   }
 
@@ -121,7 +153,7 @@ export const startKafkaInJvm = async (
 
   const nodes = all.map((node): KafkaNode => ({
     id: node.id,
-    address: `127.0.0.1:${node.port}`,
+    address: `${host}:${node.port}`,
     get pid() {
       const server = processes.get(node.id)!
       return server.isRunning() ? server.pid : undefined
@@ -134,5 +166,7 @@ export const startKafkaInJvm = async (
       await waitUntilReady()
     }
   }))
-  return { brokers: nodes.map(({ address }) => address), nodes, stop: stopAll }
+  const addressesOf = (listener: string) =>
+    all.flatMap(({ secured }) => secured.filter(({ name }) => name === listener).map(({ port }) => `${host}:${port}`))
+  return { brokers: nodes.map(({ address }) => address), nodes, addressesOf, stop: stopAll }
 }

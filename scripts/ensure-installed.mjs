@@ -1,12 +1,14 @@
 /**
  * Runs `npm ci` when node_modules is missing or does not hold what package-lock.json says, so that one command is enough on a fresh
- * clone. Plain JavaScript without dependencies: it runs before anything is installed, on a Node as old as 20.
+ * clone. Of the repository, or of the folder that is named. Plain JavaScript without dependencies: it runs before anything is
+ * installed, on a Node as old as 20.
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
-const root = new URL("../", import.meta.url)
+const [folder] = process.argv.slice(2)
+const root = folder === undefined ? new URL("../", import.meta.url) : pathToFileURL(`${folder}/`)
 
 const packagesOf = (lockFile) => {
   try {

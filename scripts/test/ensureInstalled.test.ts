@@ -24,12 +24,15 @@ describe("ensure-installed", () => {
   const lock = (file: string, packages: unknown) => writeFileSync(join(house, file), JSON.stringify({ packages }))
 
   /** Whether it installed. */
-  const run = () => {
-    const { status } = spawnSync(process.execPath, [join(house, "scripts/ensure-installed.mjs")], {
+  const run = (...folder: ReadonlyArray<string>) => {
+    const { status } = spawnSync(process.execPath, [
+      join(house, "scripts/ensure-installed.mjs"),
+      ...folder.map((name) => join(house, name))
+    ], {
       env: { ...process.env, npm_execpath: join(house, "npm.mjs") }
     })
     expect(status).toBe(0)
-    return existsSync(join(house, "ran"))
+    return existsSync(join(house, ...folder, "ran"))
   }
 
   const effect = { version: "4.1.0", integrity: "sha512-a" }
@@ -49,6 +52,15 @@ describe("ensure-installed", () => {
     lock("package-lock.json", { "node_modules/effect": effect, "packages/new": { version: "0.1.0" } })
     lock("node_modules/.package-lock.json", { "node_modules/effect": effect })
     expect(run()).toBe(true)
+  })
+
+  it("installs in the folder that is named, and nowhere else", () => {
+    mkdirSync(join(house, "peer"))
+    lock("package-lock.json", { "node_modules/effect": effect })
+    lock("node_modules/.package-lock.json", {})
+    lock("peer/package-lock.json", { "node_modules/effect": effect })
+    expect(run("peer")).toBe(true)
+    expect(existsSync(join(house, "ran"))).toBe(false)
   })
 
   it("installs nothing when all is there but the packages of other platforms", () => {

@@ -93,6 +93,7 @@ export class GroupError extends Data.TaggedError("GroupError")<{
  * @since 0.1.0
  */
 export class CommitError extends Data.TaggedError("CommitError")<{
+  /** Those that were not committed; of what was asked for besides, the broker has taken all. */
   readonly offsets: ReadonlyArray<PartitionOffset>
   /** Kafka's own name of the error code where there is one. */
   readonly code: string

@@ -29,7 +29,7 @@ import {
   type Subject
 } from "./Failure.ts"
 import { isPassing } from "./GroupReaction.ts"
-import { failedPart, fetchCommitted, grouped, listOffsets } from "./Offsets.ts"
+import { failedParts, fetchCommitted, grouped, listOffsets } from "./Offsets.ts"
 import { adminPlan } from "./Plan.ts"
 
 /**
@@ -147,7 +147,7 @@ export const make = (cluster: Cluster, requests: AdminRequests): TransportAdmin 
         topics: grouped(offsets, ({ offset, partition }) => ({ partition, offset, metadata: "" }))
       })).pipe(
         Effect.flatMap(({ responses }) => {
-          const failed = failedPart(responses)
+          const failed = failedParts(responses)[0]
           return failed === undefined ? Effect.void : Effect.fail(failed.failure)
         }),
         Effect.retry({ while: isPassing, schedule: Schedule.max([Schedule.spaced(backoffMs), Schedule.recurs(5)]) })

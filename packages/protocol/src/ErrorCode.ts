@@ -18,7 +18,6 @@ export interface ErrorCode {
 }
 
 const permanent: Readonly<Record<number, string>> = {
-  [-1]: "UNKNOWN_SERVER_ERROR",
   1: "OFFSET_OUT_OF_RANGE",
   4: "INVALID_FETCH_SIZE",
   8: "BROKER_NOT_AVAILABLE",
@@ -102,6 +101,8 @@ const permanent: Readonly<Record<number, string>> = {
 }
 
 const passing: Readonly<Record<number, string>> = {
+  // Kafka calls it permanent; but what a broker did not expect may well be over a moment later.
+  [-1]: "UNKNOWN_SERVER_ERROR",
   2: "CORRUPT_MESSAGE",
   3: "UNKNOWN_TOPIC_OR_PARTITION",
   5: "LEADER_NOT_AVAILABLE",

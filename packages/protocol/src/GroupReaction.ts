@@ -54,6 +54,8 @@ export const groupReaction = (failure: Failure): GroupReaction => {
           return "elsewhere"
         case codes.coordinatorLoadInProgress:
         case codes.requestTimedOut:
+        // Nobody knows what a broker did not expect: it is waited out, as the Java client's heartbeats do.
+        case codes.unknownServerError:
         case codes.networkException:
         // The next heartbeat brings the epoch.
         case codes.staleMemberEpoch:

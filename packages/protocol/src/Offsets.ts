@@ -40,21 +40,31 @@ export const grouped = <A extends { readonly topic: string }, B>(
 }
 
 /**
- * The first part that failed, of an answer in parts.
+ * What went wrong with one partition of a request that went well as a whole.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PartFailure {
+  readonly topic: string
+  readonly partition: number
+  readonly failure: Failure
+}
+
+/**
+ * The parts that failed, of an answer in parts.
  *
  * @category getters
  * @since 0.1.0
  */
-export const failedPart = (
-  responses: ReadonlyArray<TopicResults<unknown>>
-): { readonly topic: string; readonly partition: number; readonly failure: Failure } | undefined => {
-  for (const { partitions, topic } of responses) {
-    for (const { errorCode, partition } of partitions) {
-      if (errorCode !== 0) return { topic, partition, failure: protocolFailure(errorCode) }
-    }
-  }
-  return undefined
-}
+export const failedParts = (responses: ReadonlyArray<TopicResults<unknown>>): ReadonlyArray<PartFailure> =>
+  responses.flatMap(({ partitions, topic }) =>
+    partitions.filter(({ errorCode }) => errorCode !== 0).map(({ errorCode, partition }) => ({
+      topic,
+      partition,
+      failure: protocolFailure(errorCode)
+    }))
+  )
 
 /**
  * A group's committed offsets of these partitions, or of all that it has any for.
@@ -72,7 +82,7 @@ export const fetchCommitted = (
   const topics = grouped(partitions ?? [], ({ partition }) => ({ partition }))
   return askCoordinator(cluster, groupId, (broker) => broker.offsetFetch({ groupId, topics })).pipe(
     Effect.flatMap(({ errorCode, responses }) => {
-      const failure = errorCode === 0 ? failedPart(responses)?.failure : protocolFailure(errorCode)
+      const failure = errorCode === 0 ? failedParts(responses)[0]?.failure : protocolFailure(errorCode)
       return failure === undefined ? Effect.succeed(responses) : Effect.fail(failure)
     }),
     Effect.retry({ while: isPassing, schedule: again(backoffMs) }),
@@ -136,12 +146,6 @@ export const listOffsets = (
     return offsets.map((one) => one.offset >= 0n ? one : ends.next().value!)
   })
 
-interface PartFailure {
-  readonly topic: string
-  readonly partition: number
-  readonly failure: Failure
-}
-
 const askLeaders = Effect.fnUntraced(function*(
   cluster: Cluster,
   isolationLevel: 0 | 1,
@@ -176,7 +180,7 @@ const askLeaders = Effect.fnUntraced(function*(
         failure
       })),
       Effect.flatMap(({ responses }) => {
-        const failed = failedPart(responses)
+        const failed = failedParts(responses)[0]
         if (failed !== undefined) return Effect.fail(failed)
         for (const { partitions, topic } of responses) {
           for (const { offset, partition } of partitions) found.set(keyOf(topic, partition), offset)

@@ -9,10 +9,11 @@ import * as Random from "effect/Random"
 import * as Semaphore from "effect/Semaphore"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
 import { CommitError, isRetriable, type KafkaError } from "../KafkaError.ts"
+import { keyOf } from "../TopicPartition.ts"
 import type { OffsetAndMetadata, TransportConsumer } from "../Transport.ts"
 import type { AssignedPartition } from "./assignedPartition.ts"
 import { type CommitPolicy, delay } from "./commitSchedule.ts"
-import { lowerLimit, maxBytes } from "./offsetMetadata.ts"
+import { higherLimit, lowerLimit, maxBytes } from "./offsetMetadata.ts"
 
 export interface CommitterOptions {
   readonly partitions: () => Iterable<AssignedPartition>
@@ -24,6 +25,16 @@ export interface CommitterOptions {
 }
 
 const longestBackoffMs = 5_000
+
+/** How long a limit holds that a broker set by refusing: its settings change seldom, and asking costs one commit more. */
+const raiseAfterMs = 600_000
+
+/** A partition that the broker refuses while it takes the others: when it may be asked again, and why it was not. */
+interface Refusal {
+  readonly error: CommitError
+  readonly backoffMs: number
+  readonly until: number
+}
 
 export class Committer {
   private readonly options: CommitterOptions
@@ -37,6 +48,7 @@ export class Committer {
   /** The longest metadata of the last request. */
   private longestMetadata = 0
   private toldMetadataMaxBytes = maxBytes
+  private limitedAt = 0
   private settled = 0
   private firstSettledAt = 0
   private lastCommitAt = -Infinity
@@ -44,6 +56,8 @@ export class Committer {
   private notBefore = -Infinity
   /** How many assignments there were: what one generation was refused says nothing of the next. */
   private assignments = 0
+  /** By partition: what was deleted, or is not allowed, must not hold up the offsets of all others. */
+  private readonly refusals = new Map<string, Refusal>()
   /** Lets those go on that wait to try again. */
   private anew = Latch.makeUnsafe(false)
 
@@ -57,7 +71,8 @@ export class Committer {
     const wasEnough = this.settled >= enough
     this.settled += Math.max(1, records)
     this.dirty.openUnsafe()
-    if (!wasEnough && this.settled >= enough) this.sooner.openUnsafe()
+    const isAwaited = !wasEnough && this.settled >= enough
+    if (isAwaited || this.refusals.size > 0) this.sooner.openUnsafe()
   }
 
   /** The schedule has changed. */
@@ -69,6 +84,9 @@ export class Committer {
   onAssigned(): void {
     this.assignments++
     this.notBefore = -Infinity
+    this.refusals.clear()
+    // Another coordinator, or the same one after a restart, may take more.
+    this.metadataMaxBytes = maxBytes
     this.onSettled(0)
     // Another one first: whoever goes on does so at once, and may come to wait again.
     const waited = this.anew
@@ -78,28 +96,44 @@ export class Committer {
   }
 
   /** Commits everything that is settled now; answers when the broker has it. Retriable failures are tried again. */
-  readonly flush: Effect.Effect<void, KafkaError> = Effect.suspend(() => this.attempt(this.options.retryBackoffMs()))
+  readonly flush: Effect.Effect<void, KafkaError> = this.flushUntil(() => false)
 
-  private attempt(backoffMs: number): Effect.Effect<void, KafkaError> {
+  /** The same, for whoever has all that he wants once `isDone`, whatever becomes of the rest. */
+  flushUntil(isDone: () => boolean): Effect.Effect<void, KafkaError> {
+    return Effect.suspend(() => this.attempt(this.options.retryBackoffMs(), isDone))
+  }
+
+  private attempt(backoffMs: number, isDone: () => boolean): Effect.Effect<void, KafkaError> {
     return Effect.suspend(() => {
       const { assignments } = this
       return Effect.catch(this.turn.withPermits(1)(this.commitChanges), (error) => {
         if (isMetadataTooLarge(error) && this.longestMetadata > 0) {
           this.metadataMaxBytes = lowerLimit(this.longestMetadata)
-          return this.attempt(backoffMs)
+          this.limitedAt = this.options.clock.currentTimeMillisUnsafe()
+          return this.attempt(backoffMs, isDone)
         }
+        if (isOfTopics(error)) return isDone() ? Effect.void : Effect.fail(error)
         this.options.publish(ConsumerEvent.CommitFailed({ error }))
         const isNew = assignments !== this.assignments
+        if (isDone()) {
+          this.rest(isRetriable(error) ? backoffMs : longestBackoffMs)
+          return Effect.void
+        }
         if (isRetriable(error)) {
-          const next = this.attempt(Math.min(2 * backoffMs, longestBackoffMs))
+          const next = this.attempt(Math.min(2 * backoffMs, longestBackoffMs), isDone)
           return isNew ? next : Effect.andThen(this.pause(Math.min(backoffMs, longestBackoffMs)), next)
         }
-        // What is not committed stays changed. Nobody may settle anything more, so the schedule itself takes it along later.
-        if (!isNew) this.notBefore = this.options.clock.currentTimeMillisUnsafe() + longestBackoffMs
-        this.onSettled(0)
+        // What is not committed stays changed, and nobody may settle anything more.
+        this.rest(isNew ? 0 : longestBackoffMs)
         return Effect.fail(error)
       })
     })
+  }
+
+  /** The schedule takes what is left along later. */
+  private rest(ms: number): void {
+    if (ms > 0) this.notBefore = this.options.clock.currentTimeMillisUnsafe() + ms
+    this.onSettled(0)
   }
 
   /** Between two attempts; the next assignment ends it. */
@@ -131,7 +165,34 @@ export class Committer {
       lastCommitAt: this.lastCommitAt,
       now
     })
-    return Math.max(due, this.notBefore - now)
+    return Math.max(due, this.notBefore - now, this.restMs(now))
+  }
+
+  /** For how long there is nothing to commit but what was refused a moment ago. */
+  private restMs(now: number): number {
+    if (this.refusals.size === 0) return 0
+    let rest = Infinity
+    for (const partition of this.options.partitions()) {
+      if (partition.hasUncommitted) rest = Math.min(rest, (this.refusalOf(partition)?.until ?? now) - now)
+    }
+    return rest === Infinity ? 0 : Math.max(0, rest)
+  }
+
+  private refusalOf({ topicPartition: { partition, topic } }: AssignedPartition): Refusal | undefined {
+    return this.refusals.get(keyOf(topic, partition))
+  }
+
+  /** Asked again by itself, later and later; the others go on without it. */
+  private refuse(error: CommitError): void {
+    const now = this.options.clock.currentTimeMillisUnsafe()
+    for (const { partition, topic } of error.offsets) {
+      const key = keyOf(topic, partition)
+      const before = this.refusals.get(key)?.backoffMs ?? this.options.retryBackoffMs() / 2
+      const backoffMs = Math.min(2 * before, longestBackoffMs)
+      this.refusals.set(key, { error, backoffMs, until: now + backoffMs })
+    }
+    this.options.publish(ConsumerEvent.CommitFailed({ error }))
+    this.dirty.openUnsafe()
   }
 
   private readonly commitChanges: Effect.Effect<void, KafkaError> = Effect.suspend(() => {
@@ -140,12 +201,20 @@ export class Committer {
     this.settled = 0
     this.lastCommitAt = now
     this.dirty.closeUnsafe()
-    const changes = [...partitions()].filter((partition) => partition.hasUncommitted).map((partition) => ({
-      partition,
-      epoch: partition.epoch,
-      ...partition.commitPoint()
-    }))
-    if (changes.length === 0) return Effect.void
+    if (this.metadataMaxBytes < maxBytes && now - this.limitedAt >= raiseAfterMs) {
+      this.metadataMaxBytes = higherLimit(this.metadataMaxBytes)
+      this.limitedAt = now
+    }
+    const uncommitted = [...partitions()].filter((partition) => partition.hasUncommitted)
+    const isHeldBack = (partition: AssignedPartition) => (this.refusalOf(partition)?.until ?? now) > now
+    const heldBack = this.refusals.size === 0 ? undefined : uncommitted.find(isHeldBack)
+    const refusal = heldBack === undefined ? undefined : this.refusalOf(heldBack)
+    if (refusal !== undefined) this.dirty.openUnsafe()
+    // Nobody is told that all is committed as long as that is not so.
+    const end = refusal === undefined ? Effect.void : Effect.fail(refusal.error)
+    const changes = (refusal === undefined ? uncommitted : uncommitted.filter((one) => !isHeldBack(one)))
+      .map((partition) => ({ partition, epoch: partition.epoch, ...partition.commitPoint() }))
+    if (changes.length === 0) return end
     this.longestMetadata = changes.reduce((longest, { metadata }) => Math.max(longest, metadata.length), 0)
     const offsets = changes.map(({ metadata, offset, partition }): OffsetAndMetadata => ({
       topic: partition.topicPartition.topic,
@@ -159,18 +228,50 @@ export class Committer {
         new CommitError({ offsets, code: "NOT_CONNECTED", retriable: true, cause: "no connection to the group" })
       )
     }
-    return Effect.map(transport.commit(offsets), () => {
-      for (const change of changes) {
+    const onCommitted = (committed: typeof changes): void => {
+      if (committed.length === 0) return
+      const taken = new Set(committed.map(({ partition }) => partition))
+      for (const change of committed) {
         if (change.partition.isLive(change.epoch)) change.partition.onCommitted(change)
+        const { partition, topic } = change.partition.topicPartition
+        this.refusals.delete(keyOf(topic, partition))
       }
-      if (this.metadataMaxBytes < this.toldMetadataMaxBytes) {
-        this.toldMetadataMaxBytes = this.metadataMaxBytes
-        publish(ConsumerEvent.MetadataLimited({ maxBytes: this.metadataMaxBytes }))
-      }
-      publish(ConsumerEvent.Committed({ offsets, durationMs: clock.currentTimeMillisUnsafe() - now }))
-    })
+      publish(ConsumerEvent.Committed({
+        offsets: committed === changes ? offsets : offsets.filter((_, i) => taken.has(changes[i]!.partition)),
+        durationMs: clock.currentTimeMillisUnsafe() - now
+      }))
+    }
+    return transport.commit(offsets).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          if (this.metadataMaxBytes < this.toldMetadataMaxBytes) {
+            this.toldMetadataMaxBytes = this.metadataMaxBytes
+            publish(ConsumerEvent.MetadataLimited({ maxBytes: this.metadataMaxBytes }))
+          }
+          onCommitted(changes)
+        })
+      ),
+      Effect.tapError((error) =>
+        Effect.sync(() => {
+          if (error._tag === "CommitError") onCommitted(changes.filter(({ partition }) => isTaken(error, partition)))
+          if (isOfTopics(error)) this.refuse(error)
+        })
+      ),
+      Effect.andThen(end)
+    )
   })
 }
+
+/** An error names the partitions whose offsets were not taken; the others' were. */
+const isTaken = ({ offsets }: CommitError, { topicPartition }: AssignedPartition): boolean =>
+  offsets.length > 0 &&
+  !offsets.some(({ partition, topic }) => topic === topicPartition.topic && partition === topicPartition.partition)
+
+/** Codes that are about the topic of a partition, and say nothing of the group. */
+const codesOfTopics: ReadonlySet<string> = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "TOPIC_AUTHORIZATION_FAILED"])
+
+const isOfTopics = (error: KafkaError): error is CommitError =>
+  error._tag === "CommitError" && codesOfTopics.has(error.code)
 
 /** The broker's `offset.metadata.max.bytes` is smaller than the default that we go by. */
 const isMetadataTooLarge = (error: KafkaError): boolean =>

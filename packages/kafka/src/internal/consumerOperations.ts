@@ -23,7 +23,13 @@ export const commit = (
     const promised = offsets.flatMap((offset) =>
       settle(offset) ? [{ offset, changes: batchOf(offset).owner.changes }] : []
     )
-    const flushed = promised.length === 0 ? Effect.void : state.committer.flush
+    // What was given up meanwhile is nothing to wait for.
+    const isDone = () =>
+      promised.every(({ changes, offset }) => {
+        const batch = batchOf(offset)
+        return batch.owner.epoch !== batch.epoch || isCommitted(batch, changes)
+      })
+    const flushed = promised.length === 0 ? Effect.void : state.committer.flushUntil(isDone)
     return Effect.flatMap(flushed, () => {
       // A partition that was given up meanwhile had nothing left to flush.
       const kept = new Set(

@@ -20,6 +20,9 @@ export const lowerLimit = (refusedBytes: number): number => {
   return half < leastBytes ? 0 : half
 }
 
+/** The limit to try after one that has held for a while. */
+export const higherLimit = (limit: number): number => Math.min(maxBytes, Math.max(2 * limit, 2 * leastBytes))
+
 const prefix = "weft1"
 const checksumBytes = 4
 /** What base64 leaves of a limit once the prefix, the kind and the checksum are written. */

@@ -28,8 +28,8 @@ const renamed: Readonly<Record<string, string>> = {
   NOT_COORDINATOR_FOR_GROUP: "NOT_COORDINATOR"
 }
 
-/** Where kafkajs thinks otherwise of trying again: after a rebalance the same commit may well succeed. */
-const judgedOtherwise: ReadonlySet<string> = new Set(["REBALANCE_IN_PROGRESS"])
+/** Where kafkajs thinks otherwise of trying again: after a rebalance, or a broker's surprise, the same may well succeed. */
+const judgedOtherwise: ReadonlySet<string> = new Set(["REBALANCE_IN_PROGRESS", "UNKNOWN"])
 
 const subject = { transport: "kafkajs", brokers: ["b:9092"], topic: "t", partition: 3, groupId: "g" }
 const part = { topic: "t", partition: 3, offset: 7n }
@@ -102,6 +102,7 @@ describe("every error code of kafkajs", () => {
         .filter(([, reaction]) => reaction !== "fail")
     )
     assert.deepStrictEqual(reactions, {
+      UNKNOWN_SERVER_ERROR: "later",
       REQUEST_TIMED_OUT: "later",
       NETWORK_EXCEPTION: "later",
       COORDINATOR_LOAD_IN_PROGRESS: "later",

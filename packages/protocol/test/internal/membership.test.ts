@@ -51,6 +51,32 @@ describe("a member of a classic group", () => {
       assert.deepStrictEqual(answering.assigned, [[]])
       yield* Fiber.interrupt(running)
     }))
+
+  it.effect("outlives what its coordinator did not expect", () =>
+    Effect.gen(function*() {
+      let beats = 0
+      const answering: Answering = new Answering({
+        joinGroup: () =>
+          Promise.resolve({
+            errorCode: 0,
+            generationId: 1,
+            leaderId: "other",
+            memberId: "m",
+            groupProtocol: "range",
+            members: []
+          }),
+        syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),
+        heartbeat: () =>
+          ++beats <= 3 ? Promise.reject(protocolFailure(codes.unknownServerError)) : Promise.resolve(undefined)
+      })
+      const membership = yield* joinedMembership(yield* memberOf(answering))
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(5_000)
+      assert.isAbove(beats, 4)
+      assert.isUndefined(running.pollUnsafe())
+      assert.lengthOf(answering.assigned, 1, "without joining again")
+      yield* Fiber.interrupt(running)
+    }))
 })
 
 describe("a member of a group of KIP-848", () => {

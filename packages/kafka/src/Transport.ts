@@ -129,7 +129,10 @@ export interface TransportConsumer {
   readonly pause: (partitions: ReadonlyArray<TopicPartition>) => void
   /** Ends a pause; fetching goes on where it stopped. Partitions never started stay unfetched. */
   readonly resume: (partitions: ReadonlyArray<TopicPartition>) => void
-  /** Never concurrent with itself. Fails with `CommitError`, and never answers success for what was not stored. */
+  /**
+   * Never concurrent with itself. Never answers success for what was not stored: fails with `CommitError`, which names the
+   * offsets that were not; the others were.
+   */
   readonly commit: (offsets: ReadonlyArray<OffsetAndMetadata>) => Effect.Effect<void, KafkaError>
   readonly committed: (
     partitions: ReadonlyArray<TopicPartition>

@@ -82,6 +82,7 @@ export const make = (settings: RelaySettings, outputPartitions: number) => {
     topics: [settings.input],
     value: Codec.bytes,
     deadLetter: { topic: settings.deadLetters },
+    ...(settings.transport === "platformatic-consumer" && { settings: { groupProtocol: "consumer" as const } }),
     overrides: { clientId: settings.member, ...(settings.group !== undefined && { groupId: settings.group }) },
     ...(settings.concurrency !== undefined && { concurrency: settings.concurrency })
   }

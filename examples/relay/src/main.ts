@@ -43,9 +43,8 @@ const kafka = ({ brokers, transport }: RelaySettings.RelaySettings) => {
     case "kafkajs":
       return KafkaJs.layer({ brokers })
     case "platformatic":
-      return Platformatic.layer({ brokers })
     case "platformatic-consumer":
-      return Platformatic.layer({ brokers, groupProtocol: "consumer" })
+      return Platformatic.layer({ brokers })
   }
 }
 

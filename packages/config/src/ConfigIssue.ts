@@ -197,6 +197,20 @@ export interface UnknownColumn {
 }
 
 /**
+ * Values that hold, and decide nothing, as `group_protocol` is `consumer`: the broker decides.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NoEffect {
+  readonly _tag: "NoEffect"
+  readonly service: string
+  readonly settings: ReadonlyArray<Replacement & { readonly key: Setting.SettingKey }>
+  /** Where the `group_protocol` comes from. */
+  readonly decidedBy: string
+}
+
+/**
  * A value that was refused, and why.
  *
  * @category models
@@ -210,7 +224,7 @@ export type Refused = BadValue | OutOfBounds | Contradiction
  * @category models
  * @since 0.1.0
  */
-export type ConfigIssue = NoRow | LastKnownGood | UnknownProfile | BrokerLimits | Refused | UnknownColumn
+export type ConfigIssue = NoRow | LastKnownGood | UnknownProfile | BrokerLimits | Refused | NoEffect | UnknownColumn
 
 const shown = 120
 
@@ -262,10 +276,19 @@ export const message = (issue: ConfigIssue): string => {
       return `${sql(issue)} ${render(issue.raw)} contradicts ${Setting.settings[issue.contradicts].sql} `
         + `${render(issue.contradictedBy.value)} (${issue.contradictedBy.source}): ${issue.rule}: `
         + replacement(issue.used)
+    case "NoEffect":
+      return `${issue.settings.map(vain).join(", ")} ${
+        issue.settings.length === 1 ? "has" : "have"
+      } no effect where the `
+        + `members speak group_protocol consumer (${issue.decidedBy}): the broker decides, by its `
+        + "group.consumer.session.timeout.ms, group.consumer.heartbeat.interval.ms and group.consumer.assignors"
     case "UnknownColumn":
       return `the column ${render(issue.column)} is no setting and has no effect`
   }
 }
+
+const vain = ({ key, source, value }: NoEffect["settings"][number]) =>
+  `${Setting.settings[key].sql} ${render(value)} (${source})`
 
 const time = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(Math.min(Math.max(millis, 0), 8.64e15)))
 
@@ -297,7 +320,7 @@ const sql = (issue: Refused): string => {
  * @since 0.1.0
  */
 export const level = (issue: ConfigIssue): "Info" | "Warn" =>
-  issue._tag === "MissingRow" || issue._tag === "UnknownColumn" ? "Info" : "Warn"
+  issue._tag === "MissingRow" || issue._tag === "UnknownColumn" || issue._tag === "NoEffect" ? "Info" : "Warn"
 
 /**
  * Equal for two issues that a reader would take for the same one; what is logged once is logged once per identity.

@@ -36,6 +36,8 @@ export const valueSchema = (setting: Setting.Setting): Schema.Codec<string | num
       return Schema.Boolean
     case "name":
       return Schema.String.check(Schema.makeFilter((text) => Values.nameFault(setting, text)))
+    case "text":
+      return Schema.String.check(Schema.makeFilter((text) => Values.textFault(setting, text)))
   }
 }
 
@@ -56,15 +58,28 @@ export const ConsumerConfig: Schema.Codec<ConsumerConfig> = Schema.Struct(fields
 )
 
 /**
- * The configuration in the form that `Consumer` of `@weft/kafka` takes; what it has beyond these (its client id) is not
- * configured by rows, and what concerns the processing of its records is none of its business.
+ * The `group.instance.id` of the member on that host; `undefined` where it is not static.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const instanceIdOn = (
+  { groupInstanceId }: Pick<ConsumerConfig, "groupInstanceId">,
+  hostname: string
+): string | undefined =>
+  groupInstanceId === "" ? undefined : Values.textOf(Setting.settings.groupInstanceId, groupInstanceId, hostname)
+
+/**
+ * The configuration in the form that `Consumer` of `@weft/kafka` takes, for a member on that host; what it has beyond these
+ * (its client id) is not configured by rows, and what concerns the processing of its records is none of its business.
  *
  * @category converting
  * @since 0.1.0
  */
 export const toConsumerSettings = (
-  config: ConsumerConfig
+  config: ConsumerConfig,
+  hostname: string
 ): Omit<ConsumerSettings, "clientId" | "metadataMaxAgeMs"> => {
   const { concurrency, consumerGroupId, maxInFlight, metricsIntervalMs, processingOrder, ...settings } = config
-  return { groupId: consumerGroupId, ...settings }
+  return { groupId: consumerGroupId, ...settings, groupInstanceId: instanceIdOn(config, hostname) }
 }

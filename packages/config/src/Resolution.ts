@@ -136,6 +136,16 @@ const boundBroken = (key: Setting.SettingKey, value: Value, session: SessionLimi
   return Number(value) > session.max.value ? { bound: "max", limit: session.max } as const : undefined
 }
 
+/** What every member of a service reads: the same value for all of them. */
+const shared: ReadonlySet<ConfigIssue.RefusedSource> = new Set(["row", "lastKnownGood", "profile"])
+
+const parse = (key: Setting.SettingKey, source: Explicit["source"], raw: unknown): Values.Parsed => {
+  const parsed = Values.parse(Setting.get(key), raw)
+  if (key !== "groupInstanceId" || parsed._tag !== "Accepted" || !shared.has(source)) return parsed
+  const expected = Values.sharedFault(String(parsed.value))
+  return expected === undefined ? parsed : { _tag: "Bad", expected }
+}
+
 const explicit = (
   service: string,
   source: Explicit["source"],
@@ -148,7 +158,7 @@ const explicit = (
   for (const key of Setting.keys) {
     const value = raw[key]
     if (value === undefined || value === null) continue
-    const parsed = Values.parse(Setting.get(key), value)
+    const parsed = parse(key, source, value)
     const variable = variables[key]
     const refusal = { service, setting: key, source, ...(variable !== undefined && { variable }), raw: value }
     const outOfBounds = parsed._tag === "OutOfBounds"
@@ -210,6 +220,20 @@ const profileValues = (service: string, choice: ProfileChoice.Choice, session: S
     if (value !== undefined) profile.accepted[key] = value
   }
   return profile
+}
+
+/** What the broker decides in the protocol of KIP-848, where somebody has said it. */
+const vainIssue = (service: string, provenance: Provenance): ReadonlyArray<ConfigIssue.NoEffect> => {
+  const { groupProtocol, partitionAssignmentStrategy } = provenance
+  if (groupProtocol.value !== "consumer") return []
+  const settings = (["sessionTimeoutMs", "heartbeatIntervalMs", "partitionAssignmentStrategy"] as const).filter(
+    // The coordinator has a range of its own.
+    (key) => key !== "partitionAssignmentStrategy" || partitionAssignmentStrategy.value !== "range"
+  ).flatMap((key) => {
+    const { source, value } = provenance[key]
+    return source === "default" || source === "derived" ? [] : [{ key, value, source }]
+  })
+  return settings.length === 0 ? [] : [{ _tag: "NoEffect", service, settings, decidedBy: groupProtocol.source }]
 }
 
 const limitsIssue = (
@@ -330,6 +354,7 @@ export const resolve = (input: Input): Resolved => {
       ? used
       : { ...used, refused: { raw: reasons[0].raw, reason: reasons[0] } }
   }
+  issues.push(...vainIssue(service, provenance as unknown as Provenance))
   for (const column of Object.keys(columns)) {
     if (Setting.fromSql(column) === undefined && !otherColumns.has(column)) {
       issues.push({ _tag: "UnknownColumn", service, column })

@@ -106,12 +106,28 @@ export interface NameSetting extends Common<string> {
 }
 
 /**
+ * A setting that is a text, and none by default. Where several members read the same value (a row, a profile), `{hostname}`
+ * in it tells them apart.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TextSetting extends Common<string> {
+  readonly type: "text"
+  /** None. */
+  readonly default: ""
+  readonly maxLength: Bound
+  /** What it may consist of, besides `{hostname}`. */
+  readonly characters: { readonly pattern: RegExp; readonly inWords: string }
+}
+
+/**
  * Any setting.
  *
  * @category models
  * @since 0.1.0
  */
-export type Setting = IntegerSetting | ChoiceSetting | FlagSetting | NameSetting
+export type Setting = IntegerSetting | ChoiceSetting | FlagSetting | NameSetting | TextSetting
 
 /**
  * The type of a setting's value.
@@ -130,6 +146,11 @@ const choice = <C extends string>(
 ): ChoiceSetting<C> => ({ type: "choice", ...setting })
 const flag = (setting: Omit<FlagSetting, "type">): FlagSetting => ({ type: "flag", ...setting })
 const name = (setting: Omit<NameSetting, "type">): NameSetting => ({ type: "name", ...setting })
+const text = (setting: Omit<TextSetting, "type" | "default">): TextSetting => ({
+  type: "text",
+  default: "",
+  ...setting
+})
 const kafkaDocs = (kafka: string) => `https://kafka.apache.org/documentation/#consumerconfigs_${kafka}`
 
 const kibibyte = 1024
@@ -154,6 +175,36 @@ export const settings = {
     reload: "restart",
     profiles: {},
     link: kafkaDocs("group.id")
+  }),
+  groupProtocol: choice({
+    sql: "group_protocol",
+    kafka: "group.protocol",
+    meaning: "How the members of the group share the partitions.",
+    default: "classic",
+    choices: {
+      classic: "the members do, and each gives all of its own up before it joins again",
+      consumer: "the coordinator does (KIP-848, Kafka 4.0), and only what has to move is given up; how long sessions "
+        + "last and how often members beat is the broker's business. Where the transport (kafkajs) or the brokers do "
+        + "not have it, the member speaks classic and says so"
+    },
+    interacts: ["session_timeout_ms", "heartbeat_interval_ms", "partition_assignment_strategy"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("group.protocol")
+  }),
+  groupInstanceId: text({
+    sql: "group_instance_id",
+    kafka: "group.instance.id",
+    meaning: "Makes a static member of that name, which keeps its partitions while it is away for less than a session: "
+      + "a restart is no rebalance. No two members of a group may share it, so a row or a profile, which all members "
+      + "read, says {hostname}, in whose place each puts its host's name. kafkajs has no static members, and says so.",
+    leftOut: "a member that is not static",
+    maxLength: { value: 249, reason: "Kafka takes no longer one" },
+    characters: { pattern: /^(?:[A-Za-z0-9._-]|\{hostname\})*$/, inWords: "letters, digits, dots, _ and -" },
+    interacts: ["session_timeout_ms", "group_protocol"],
+    reload: "rejoin",
+    profiles: {},
+    link: kafkaDocs("group.instance.id")
   }),
   maxPollRecords: integer({
     sql: "max_poll_records",
@@ -574,7 +625,11 @@ const bySql: ReadonlyMap<string, SettingKey> = new Map(keys.map((key) => [settin
 export const fromSql = (column: string): SettingKey | undefined => bySql.get(column)
 
 const defaultText = (setting: Setting): string =>
-  setting.type === "name" ? `<service>${setting.defaultSuffix}` : String(setting.default)
+  setting.type === "name"
+    ? `<service>${setting.defaultSuffix}`
+    : setting.default === ""
+    ? "none"
+    : String(setting.default)
 
 /**
  * What values a setting accepts, in words: `1 to 5000`, `earliest, latest or none`.
@@ -594,6 +649,8 @@ export const accepts = (setting: Setting): string => {
       return "true or false"
     case "name":
       return `a name of up to ${setting.maxBytes.value} bytes`
+    case "text":
+      return `up to ${setting.maxLength.value} ${setting.characters.inWords}`
   }
 }
 

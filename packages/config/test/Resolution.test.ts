@@ -185,6 +185,52 @@ describe("Resolution: what is refused", () => {
     }
   })
 
+  it("a static member's name in a row tells the members apart, and is none where it does not", () => {
+    const id = (columns: Record<string, unknown>) => {
+      const resolved = resolve({ ...columns })
+      return [resolved.config.groupInstanceId, ...refused(resolved)]
+    }
+    assert.deepStrictEqual(id({ group_instance_id: "geo-{hostname}" }), ["geo-{hostname}"])
+    assert.deepStrictEqual(id({ group_instance_id: "" }), [""])
+    for (const bad of ["geo-1", "geo {hostname}", `${"x".repeat(250)}{hostname}`, "..", 7]) {
+      assert.deepStrictEqual(id({ group_instance_id: bad }), ["", "groupInstanceId: BadValue"], String(bad))
+    }
+    const own = Resolution.resolve({
+      service: "svc",
+      row: { _tag: "Row", columns: { group_instance_id: "geo-{hostname}" } },
+      environment: [{ groupInstanceId: { variable: "WEFT_SVC_GROUP_INSTANCE_ID", raw: "geo-1" } }, {}]
+    })
+    assert.deepStrictEqual(sourced(own, "groupInstanceId"), ["geo-1", "environment"])
+    assert.deepStrictEqual(own.issues, [])
+  })
+
+  it("each member puts its host's name in place of {hostname}", () => {
+    const on = (groupInstanceId: string, hostname: string) => ConsumerConfig.instanceIdOn({ groupInstanceId }, hostname)
+    assert.strictEqual(on("", "a"), undefined)
+    assert.strictEqual(on("geo-{hostname}", "pod-0.geo"), "geo-pod-0.geo")
+    assert.strictEqual(on("{hostname}", "my host"), "my_host")
+    assert.strictEqual(on("{hostname}", "h".repeat(300)), "h".repeat(249))
+  })
+
+  it("with group_protocol consumer, what the broker decides is told where somebody has said it", () => {
+    const told = (columns: Record<string, unknown>, profile?: WorkloadProfile.WorkloadProfile) =>
+      resolve(columns, profile).issues.map(ConfigIssue.message)
+    const row = { session_timeout_ms: 30000, partition_assignment_strategy: "sticky" }
+    assert.deepStrictEqual(told(row), [])
+    assert.deepStrictEqual(told({ group_protocol: "consumer" }), [])
+    assert.deepStrictEqual(told({ group_protocol: "consumer", partition_assignment_strategy: "range" }), [])
+    const [message, ...others] = told({ group_protocol: "consumer", ...row })
+    assert.match(
+      message!,
+      /^session_timeout_ms 30000 \(row\), partition_assignment_strategy "?sticky"? \(row\) have no effect where the members speak group_protocol consumer \(row\)/
+    )
+    assert.deepStrictEqual(others, [])
+    assert.match(
+      told({ group_protocol: "consumer" }, WorkloadProfile.profiles.gpu)[0]!,
+      /^session_timeout_ms 300000 \(profile\) has/
+    )
+  })
+
   it("unknown columns have no effect and are named", () => {
     const resolved = resolve({ max_pol_records: 5, service_name: "svc" })
     assert.deepStrictEqual(resolved.issues, [{ _tag: "UnknownColumn", service: "svc", column: "max_pol_records" }])

@@ -29,6 +29,8 @@ describe("Setting", () => {
       })
     )
     assert.deepStrictEqual(defaults, {
+      group_protocol: "classic",
+      group_instance_id: "",
       max_poll_records: 100,
       session_timeout_ms: 60000,
       max_poll_interval_ms: 300000,
@@ -62,7 +64,8 @@ describe("Setting", () => {
     const own = ConsumerSettings.make({ groupId: config.consumerGroupId })
     const { partitionBytes, partitionRecords, totalBytes } = ConsumerSettings.queueLimits(own)
     const bounds = { queueMaxRecords: partitionRecords, queueMaxBytes: partitionBytes, bufferMaxBytes: totalBytes }
-    assert.deepStrictEqual({ ...own, ...ConsumerConfig.toConsumerSettings(config) }, { ...own, ...bounds })
+    const configured = ConsumerConfig.toConsumerSettings(config, "host")
+    assert.deepStrictEqual({ ...own, ...configured }, { ...own, ...bounds, groupInstanceId: undefined })
   })
 
   it("gives a default and profile values that the setting itself accepts", () => {

@@ -82,6 +82,8 @@ const plausible = (key: Setting.SettingKey): fc.Arbitrary<unknown> => {
     ? fc.constantFrom(...Object.keys(setting.choices))
     : setting.type === "flag"
     ? fc.boolean()
+    : setting.type === "text"
+    ? fc.constantFrom("", "one", "one-{hostname}")
     : fc.oneof(fc.string({ unit: "grapheme", minLength: 1 }), fc.string({ unit: "binary" }))
   return fc.oneof({ weight: 6, arbitrary: own }, { weight: 2, arbitrary: fc.constant(null) }, anything)
 }

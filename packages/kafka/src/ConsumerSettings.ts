@@ -12,6 +12,16 @@
 export type AssignmentStrategy = "range" | "roundrobin" | "sticky" | "cooperative-sticky"
 
 /**
+ * Kafka's `group.protocol`: `classic`, in which the members share the partitions out, and each gives up all of its own
+ * before it joins again; or `consumer`, that of KIP-848 (Kafka 4.0), in which the coordinator does, and only what has to
+ * move is moved.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GroupProtocol = "classic" | "consumer"
+
+/**
  * What to do where the group has no usable offset for a partition: start at the log's beginning, at its end, or fail
  * with a `NoOffsetError`. The end is committed before the partition is read, so that whoever takes it over in between
  * begins there, too, and not at a later end.
@@ -46,6 +56,16 @@ export type StallPolicy = "report" | "halt" | "leave"
 export interface ConsumerSettings {
   /** `group.id` */
   readonly groupId: string
+  /**
+   * `group.protocol`. Where the transport or the group's coordinator does not have `consumer`, the member speaks `classic`,
+   * and a `SettingAdapted` event says so. Default `classic`.
+   */
+  readonly groupProtocol: GroupProtocol
+  /**
+   * `group.instance.id`: a static member (KIP-345). It keeps its partitions while it is away for less than
+   * `sessionTimeoutMs`, so that a restart is no rebalance. One consumer of a group alone may have it. Default: none.
+   */
+  readonly groupInstanceId?: string | undefined
   /** `client.id`, shown in the broker's logs and quotas. Default `weft`. */
   readonly clientId: string
   /** `max.poll.records`: the most records that are handed out at once. Default 100. */
@@ -117,6 +137,7 @@ export interface ConsumerSettings {
  * @since 0.1.0
  */
 export const defaults: Omit<ConsumerSettings, "groupId"> = {
+  groupProtocol: "classic",
   clientId: "weft",
   maxPollRecords: 100,
   sessionTimeoutMs: 60_000,

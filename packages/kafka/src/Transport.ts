@@ -107,6 +107,8 @@ export interface TransportHandler {
   readonly onOutOfRange: (partition: TopicPartition, position: bigint) => void
   /** Signs of life, for the watchdog: a heartbeat was answered, a fetch was answered. */
   readonly onAlive: (sign: "heartbeat" | "fetch") => void
+  /** What the cluster turned out not to have, and is done without; what the library lacks is in `warnings` from the start. */
+  readonly onAdapted?: ((warning: SettingWarning) => void) | undefined
 }
 
 /**

@@ -72,6 +72,9 @@ export const layerConfig: Layer.Layer<Transport, InvalidSettingError> = Layer.ef
   Effect.suspend(() => Effect.flatMap(ConnectionSettings.fromEnvironment, (options) => make("KAFKA_BROKERS", options)))
 )
 
+/** kafkajs has neither. */
+const lacks = ["groupProtocol", "groupInstanceId"] as const
+
 const make = Effect.fnUntraced(function*(
   setting: string,
   options: Options
@@ -95,7 +98,7 @@ const make = Effect.fnUntraced(function*(
     name: transportName,
     consumer: ({ handler, settings, subscription }) =>
       Effect.flatMap(
-        Effect.fromResult(consumerPlan(settings, options)),
+        Effect.fromResult(consumerPlan(settings, { clientId: options.clientId, lacks })),
         (plan) =>
           connected((connection) =>
             Effect.flatMap(makeCluster(connection, plan.client), (cluster) =>

@@ -91,6 +91,8 @@ const valueOf = (key: Setting.SettingKey): fc.Arbitrary<unknown> => {
       return fc.boolean()
     case "name":
       return fc.constant("group")
+    case "text":
+      return fc.constantFrom("", "{hostname}")
   }
 }
 

@@ -12,7 +12,7 @@ import * as ConnectionSettings from "@weft/protocol/ConnectionSettings"
 import * as FetchAnswer from "@weft/protocol/FetchAnswer"
 import * as GroupConsumer from "@weft/protocol/GroupConsumer"
 import * as LaneProducer from "@weft/protocol/LaneProducer"
-import { adminPlan, type ClientPlan, consumerPlan, type GroupProtocol, producerPlan } from "@weft/protocol/Plan"
+import { adminPlan, type ClientPlan, consumerPlan, producerPlan } from "@weft/protocol/Plan"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -41,18 +41,6 @@ export interface Options extends ConnectionSettings.ConnectionSettings {
    * or on the way is handed out as it came. Default true, as Kafka's own.
    */
   readonly checkCrcs?: boolean | undefined
-  /**
-   * `group.protocol`: `classic`, in which members share the partitions out by themselves, and each gives up all of its own
-   * before it joins again; or `consumer`, that of KIP-848 (Kafka 4.0), in which the coordinator does, and only what has to
-   * move is moved, while the rest goes on. Default `classic`.
-   */
-  readonly groupProtocol?: GroupProtocol | undefined
-  /**
-   * `group.instance.id`: a static member (KIP-345). It keeps its partitions while it is away for less than
-   * `session_timeout_ms`, so that a restart is no rebalance; a second member by the same name ends the first. One consumer
-   * of a group alone may have it. Default: none.
-   */
-  readonly groupInstanceId?: string | undefined
 }
 
 /**
@@ -113,7 +101,7 @@ const make = Effect.fnUntraced(function*(
     consumer: ({ handler, settings, subscription }) =>
       Effect.gen(function*() {
         const plan = yield* Effect.fromResult(consumerPlan(settings, options))
-        const cluster = yield* open(plan.client, options.groupInstanceId)
+        const cluster = yield* open(plan.client, plan.group.instanceId)
         const { isolationLevel } = plan.fetch
         const fetch = FetchAnswer.make<PlatformaticBroker>({
           isolationLevel,

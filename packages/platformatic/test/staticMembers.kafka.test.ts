@@ -26,12 +26,14 @@ for (const groupProtocol of ["classic", "consumer"] as const) {
               subscription: { _tag: "Topics", topics: [topic] },
               settings: Settings.make({
                 groupId: group,
+                groupProtocol,
+                groupInstanceId,
                 sessionTimeoutMs: 6000,
                 heartbeatIntervalMs: 300,
                 maxPollIntervalMs: 20_000,
                 fetchMaxWaitMs: 200
               })
-            }).pipe(Effect.provide(Platformatic.layer({ brokers: brokers(), groupProtocol, groupInstanceId })))
+            }).pipe(Effect.provide(Platformatic.layer({ brokers: brokers() })))
           const first = yield* member("one")
           yield* until(() => first.held().size === 2)
           const scope = yield* Scope.make()

@@ -153,7 +153,8 @@ export interface TopicIdPartitions {
 }
 
 /**
- * All that a member of the group protocol of KIP-848 says: it joins with epoch 0, and leaves with -1. `undefined` stands for what has not changed since the last heartbeat.
+ * All that a member of the group protocol of KIP-848 says: it joins with epoch 0, and leaves with -1, or as a
+ * static member that comes back with -2. `undefined` stands for what has not changed since the last heartbeat.
  *
  * @category models
  * @since 0.1.0

@@ -13,9 +13,9 @@ import type { Cluster } from "./Cluster.ts"
 import * as Coordinator from "./Coordinator.ts"
 import type { Fetch } from "./FetchAnswer.ts"
 import { makeCommit } from "./internal/commits.ts"
-import { epochMembership } from "./internal/epochMembership.ts"
 import { manualMembership } from "./internal/manualMembership.ts"
 import { joinedMembership } from "./internal/membership.ts"
+import { preferredMembership } from "./internal/preferredMembership.ts"
 import { makePump } from "./internal/pump.ts"
 import { fetchCommitted, listOffsets } from "./Offsets.ts"
 import { type ConsumerPlan, fetchPlan, refittable } from "./Plan.ts"
@@ -47,7 +47,8 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     clock,
     patienceMs: group.sessionTimeoutMs
   })
-  const member = group.protocol === "consumer" ? epochMembership : joinedMembership
+  let leavesForGood = false
+  const member = group.protocol === "consumer" ? preferredMembership : joinedMembership
   const membership = subscription._tag === "Topics"
     ? yield* member({
       cluster,
@@ -57,7 +58,8 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
       topics: subscription.topics,
       group,
       client,
-      clock
+      clock,
+      leavesForGood: () => leavesForGood
     })
     : manualMembership({ cluster, pump, handler, partitions: subscription.partitions, plan, clock })
   // The last to be added runs first: the group hears of the leave before the connections close.
@@ -76,6 +78,8 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     warnings: plan.warnings,
     applySettings: (settings) => {
       // The isolation level needs a rejoin: what is settled under one is not what the other would have handed out.
+      leavesForGood = settings.groupProtocol !== group.protocol || settings.groupInstanceId !== group.instanceId ||
+        settings.groupId !== group.groupId
       pump.refit({ ...fetchPlan(settings), isolationLevel: plan.fetch.isolationLevel })
       return refittable
     },

@@ -3,7 +3,12 @@
  *
  * @since 0.1.0
  */
-import { type AssignmentStrategy, type ConsumerSettings, defaults } from "@weft/kafka/ConsumerSettings"
+import {
+  type AssignmentStrategy,
+  type ConsumerSettings,
+  defaults,
+  type GroupProtocol
+} from "@weft/kafka/ConsumerSettings"
 import { InvalidSettingError } from "@weft/kafka/KafkaError"
 import type { ProducerSettings, SettingWarning } from "@weft/kafka/Transport"
 import * as Result from "effect/Result"
@@ -15,15 +20,6 @@ import * as Result from "effect/Result"
  * @since 0.1.0
  */
 export type EagerStrategy = Exclude<AssignmentStrategy, "cooperative-sticky">
-
-/**
- * Kafka's `group.protocol`: `classic`, in which the members share the partitions out, and each gives up all of its own
- * before it joins again; or `consumer`, that of KIP-848, in which the coordinator does, and only what has to move is moved.
- *
- * @category models
- * @since 0.1.0
- */
-export type GroupProtocol = "classic" | "consumer"
 
 /**
  * Of every client: who it is, and how long it waits and tries.
@@ -50,6 +46,8 @@ export interface GroupPlan {
   readonly groupId: string
   /** `consumer` is that of KIP-848. */
   readonly protocol: GroupProtocol
+  /** Of a static member; `undefined`: it is none. */
+  readonly instanceId: string | undefined
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number
   readonly heartbeatIntervalMs: number
@@ -100,6 +98,8 @@ type Fate =
  */
 export const fates: Readonly<Record<keyof ConsumerSettings, Fate>> = {
   groupId: "applied",
+  groupProtocol: "applied",
+  groupInstanceId: "applied",
   clientId: "applied",
   maxPollRecords: "above",
   sessionTimeoutMs: "applied",
@@ -136,6 +136,14 @@ const clientIdOf = (own: string, ofConnection: string | undefined): string =>
   own === defaults.clientId ? ofConnection ?? own : own
 
 /**
+ * What a library may lack, by the setting that asks for it: the protocol of KIP-848, static members.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Lack = "groupProtocol" | "groupInstanceId"
+
+/**
  * The plan of a consumer, or the setting that makes it impossible. `clientId` is the name of consumers that have none.
  *
  * @category constructors
@@ -143,7 +151,7 @@ const clientIdOf = (own: string, ofConnection: string | undefined): string =>
  */
 export const consumerPlan = (
   settings: ConsumerSettings,
-  options: { readonly clientId?: string | undefined; readonly groupProtocol?: GroupProtocol | undefined }
+  options: { readonly clientId?: string | undefined; readonly lacks?: ReadonlyArray<Lack> | undefined }
 ): Result.Result<ConsumerPlan, InvalidSettingError> => {
   if (settings.groupId === "") return refuse("group_id", settings.groupId, "must not be empty")
   if (settings.heartbeatIntervalMs >= settings.sessionTimeoutMs) {
@@ -154,7 +162,24 @@ export const consumerPlan = (
     )
   }
   const warnings: Array<SettingWarning> = []
-  const protocol = options.groupProtocol ?? "classic"
+  const { lacks = [] } = options
+  const protocol = lacks.includes("groupProtocol") ? "classic" : settings.groupProtocol
+  const instanceId = lacks.includes("groupInstanceId") ? undefined : settings.groupInstanceId
+  if (protocol !== settings.groupProtocol) {
+    warnings.push({
+      setting: "groupProtocol",
+      value: settings.groupProtocol,
+      instead: "classic, the one group protocol of this transport; that of @platformatic/kafka has both"
+    })
+  }
+  if (instanceId !== settings.groupInstanceId) {
+    warnings.push({
+      setting: "groupInstanceId",
+      value: settings.groupInstanceId,
+      instead:
+        "a member that is not static, whose restart is a rebalance; the transport on @platformatic/kafka has both"
+    })
+  }
   if (protocol === "consumer") warnings.push(...decidedByTheBroker(settings))
   else if (settings.partitionAssignmentStrategy === "cooperative-sticky") {
     warnings.push({
@@ -184,6 +209,7 @@ export const consumerPlan = (
     group: {
       groupId: settings.groupId,
       protocol,
+      instanceId,
       sessionTimeoutMs: settings.sessionTimeoutMs,
       rebalanceTimeoutMs: settings.maxPollIntervalMs,
       heartbeatIntervalMs: settings.heartbeatIntervalMs,

@@ -31,6 +31,7 @@ describe("Plan", () => {
     assert.deepStrictEqual(Object.keys(Settings.defaults).filter((name) => !(name in fates)), [])
   })
   const optional = {
+    groupInstanceId: "one",
     drainTimeoutMs: 1,
     queueMaxRecords: 1,
     queueMaxBytes: 1,
@@ -62,6 +63,7 @@ describe("Plan", () => {
       group: {
         groupId: "g",
         protocol: "classic",
+        instanceId: undefined,
         sessionTimeoutMs: 101,
         rebalanceTimeoutMs: 102,
         heartbeatIntervalMs: 33,
@@ -84,7 +86,7 @@ describe("Plan", () => {
   it("under the protocol of KIP-848, what the broker decides is warned of, and nothing else", () => {
     const warned = (over: Partial<Settings.ConsumerSettings>) => {
       const plan = Result.getOrThrow(
-        consumerPlan(Settings.make({ groupId: "g", ...over }), { groupProtocol: "consumer" })
+        consumerPlan(Settings.make({ groupId: "g", groupProtocol: "consumer", ...over }), {})
       )
       assert.strictEqual(plan.group.protocol, "consumer")
       return plan.warnings.map(({ setting }) => setting)
@@ -95,6 +97,21 @@ describe("Plan", () => {
       warned({ partitionAssignmentStrategy: "roundrobin", sessionTimeoutMs: 10_000, heartbeatIntervalMs: 100 }),
       ["partitionAssignmentStrategy", "sessionTimeoutMs", "heartbeatIntervalMs"]
     )
+  })
+
+  it("what a library lacks is done without, and says so where it was asked for", () => {
+    const planned = (over: Partial<Settings.ConsumerSettings>) => {
+      const { group, warnings } = Result.getOrThrow(
+        consumerPlan({ ...settings, ...over }, { lacks: ["groupProtocol", "groupInstanceId"] })
+      )
+      return [group.protocol, group.instanceId, ...warnings.map(({ instead, setting }) => `${setting}: ${instead}`)]
+    }
+    assert.deepStrictEqual(planned({}), ["classic", undefined])
+    const [protocol, instanceId, ...warned] = planned({ groupProtocol: "consumer", groupInstanceId: "one" })
+    assert.deepStrictEqual([protocol, instanceId, warned.length], ["classic", undefined, 2])
+    assert.match(String(warned[0]), /^groupProtocol: classic/)
+    assert.match(String(warned[1]), /^groupInstanceId: a member that is not static/)
+    assert.strictEqual(planOf({ groupInstanceId: "one" }).group.instanceId, "one")
   })
 
   it("connections_max_idle_ms is not applied, and says so where it was asked for", () => {

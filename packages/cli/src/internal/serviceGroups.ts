@@ -1,5 +1,4 @@
 /** Which consumer group a service's members are in, by its row in the database. */
-import { toConsumerSettings } from "@weft/config/ConsumerConfig"
 import * as ConfigWriter from "@weft/postgres/ConfigWriter"
 import * as Effect from "effect/Effect"
 import type { Backends } from "../Backends.ts"
@@ -15,7 +14,7 @@ export const serviceGroups: Effect.Effect<ServiceGroups, CliFailure, Backends> =
   return yield* withServices(
     Effect.map(
       ConfigWriter.ConfigWriter.use(({ list }) => list),
-      (rows) => new Map(rows.map(({ config, service }) => [service, toConsumerSettings(config).groupId]))
+      (rows) => new Map(rows.map(({ config, service }) => [service, config.consumerGroupId]))
     )
   )
 })

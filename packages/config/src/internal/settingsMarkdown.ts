@@ -16,7 +16,7 @@ const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<st
   [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n")
 
 const defaultOf = (setting: Setting.Setting) =>
-  setting.type === "name" ? `<service>${setting.defaultSuffix}` : setting.default
+  setting.type === "name" ? `<service>${setting.defaultSuffix}` : setting.default === "" ? "none" : setting.default
 
 const facts = (setting: Setting.Setting): ReadonlyArray<string> => {
   const inUnit = Setting.unit(setting) === undefined ? "" : ` ${Setting.unit(setting)}`
@@ -40,6 +40,10 @@ const facts = (setting: Setting.Setting): ReadonlyArray<string> => {
       ]
     case "name":
       return [`- Default ${code(defaultOf(setting))}; at most ${setting.maxBytes.value} bytes of UTF-8, not blank.`]
+    case "text":
+      return [
+        `- Default none; at most ${setting.maxLength.value} ${setting.characters.inWords} (${setting.maxLength.reason}).`
+      ]
   }
 }
 

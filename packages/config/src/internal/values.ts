@@ -22,6 +22,26 @@ export const nameFault = (setting: Setting.NameSetting, text: string): string | 
     : undefined
 }
 
+/** Why a text is none of the setting, or `undefined` where it is. */
+export const textFault = ({ characters, maxLength }: Setting.TextSetting, text: string): string | undefined => {
+  if (!characters.pattern.test(text)) return `of ${characters.inWords}, with {hostname} where that is wanted`
+  if (text === "." || text === "..") return "more than dots"
+  return text.length > maxLength.value ? `a text of at most ${maxLength.value} characters` : undefined
+}
+
+/** What stands for what differs from member to member, in a value that several of them read. */
+const hostnamePlace = "{hostname}"
+
+/** Why members cannot all read it, or `undefined` where they can. */
+export const sharedFault = (text: string): string | undefined =>
+  text === "" || text.includes(hostnamePlace)
+    ? undefined
+    : `a text with ${hostnamePlace} in it, since all members of the group read it, and no two may have the same`
+
+/** The text of one member: of its host's name, what the setting takes. */
+export const textOf = ({ maxLength }: Setting.TextSetting, text: string, hostname: string): string =>
+  text.replaceAll(hostnamePlace, hostname.replace(/[^A-Za-z0-9._-]/g, "_")).slice(0, maxLength.value)
+
 /** The name of a service made into a valid name: whatever the service is called, there is an answer. */
 export const defaultName = (setting: Setting.NameSetting, service: string): string => {
   const clean = service.toWellFormed().replace(new RegExp(control, "g"), "_")
@@ -65,6 +85,11 @@ export const parse = (setting: Setting.Setting, raw: unknown): Parsed => {
     case "name": {
       if (typeof raw !== "string") return bad("a name")
       const fault = nameFault(setting, raw)
+      return fault === undefined ? { _tag: "Accepted", value: raw } : bad(fault)
+    }
+    case "text": {
+      if (typeof raw !== "string") return bad("a text")
+      const fault = textFault(setting, raw)
       return fault === undefined ? { _tag: "Accepted", value: raw } : bad(fault)
     }
   }

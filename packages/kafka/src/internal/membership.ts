@@ -140,6 +140,7 @@ export const join = Effect.fnUntraced(function*(
         offset: partition.position
       }))
     },
+    onAdapted: (warning) => state.publish(ConsumerEvent.SettingAdapted({ transport: library.name, warning })),
     beforeRevoke: (partitions) => drain(state, held(partitions)),
     onLost: (partitions) => state.giveUp(held(partitions), "Lost"),
     onOutOfRange: (topicPartition, position) => {
@@ -153,9 +154,7 @@ export const join = Effect.fnUntraced(function*(
   const transport = yield* library.consumer({ subscription, settings: state.settings, handler })
   state.transport = transport
   yield* Effect.addFinalizer(() => Effect.sync(() => state.transport = undefined))
-  for (const warning of transport.warnings) {
-    state.publish(ConsumerEvent.SettingAdapted({ transport: library.name, warning }))
-  }
+  for (const warning of transport.warnings) handler.onAdapted?.(warning)
   yield* Effect.forkScoped(transport.run.pipe(
     Effect.catch(fail),
     // A defect of the library must not leave a consumer that looks alive.

@@ -18,6 +18,7 @@ import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { hostname } from "node:os"
 import * as Health from "../Health.ts"
 import * as LagMonitor from "../LagMonitor.ts"
 import type { MetricsSink } from "../MetricsSink.ts"
@@ -48,7 +49,7 @@ const settingsOf = (
   { config }: Resolved
 ): ConsumerSettings.ConsumerSettings =>
   ConsumerSettings.make({
-    ...toConsumerSettings(config),
+    ...toConsumerSettings(config, hostname()),
     clientId: definition.service,
     ...(definition.drainTimeout === undefined
       ? {}

@@ -38,10 +38,6 @@ const consumerProtocol = "consumer"
 /** Whoever commits does not say which leader wrote the record. */
 const unknownEpoch = -1
 
-/** Epochs with which a member leaves: a static one keeps its partitions for a while. */
-const leavingNow = -1
-const leavingForAWhile = -2
-
 /** A time that the coordinator has been told already. */
 const unchanged = -1
 
@@ -148,9 +144,7 @@ export class PlatformaticBroker implements Broker {
   }
 
   leaveGroup({ groupId, memberId }: Asked<"leaveGroup">): Answered<"leaveGroup"> {
-    // A static member's place is kept for it until its session expires.
-    if (this.groupInstanceId !== null) return Promise.resolve()
-    return this.connection.ask(leaveGroupV4.api, groupId, [{ memberId, groupInstanceId: null }])
+    return this.connection.ask(leaveGroupV4.api, groupId, [{ memberId, groupInstanceId: this.groupInstanceId }])
   }
 
   async listOffsets({ isolationLevel, topics }: Asked<"listOffsets">): Answered<"listOffsets"> {
@@ -239,12 +233,11 @@ export class PlatformaticBroker implements Broker {
 
   private async beat(request: ConsumerHeartbeat): Promise<ConsumerHeartbeatAnswer> {
     const { assignor, groupId, memberEpoch, memberId, owned, rebalanceTimeoutMs, topics } = request
-    const isStatic = this.groupInstanceId !== null
     const { assignment, ...answer } = await this.connection.ask(
       consumerGroupHeartbeatV1.api,
       groupId,
       memberId,
-      memberEpoch === leavingNow && isStatic ? leavingForAWhile : memberEpoch,
+      memberEpoch,
       this.groupInstanceId,
       null,
       rebalanceTimeoutMs ?? unchanged,

@@ -5,22 +5,17 @@
  */
 import { type KafkaError, UnsupportedError } from "@weft/kafka/KafkaError"
 import { keyOf, TopicPartition } from "@weft/kafka/TopicPartition"
-import type { TransportHandler } from "@weft/kafka/Transport"
-import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
 import type { Broker, ConsumerHeartbeat, ConsumerHeartbeatAnswer, TopicIdPartitions } from "../Client.ts"
-import type { Cluster } from "../Cluster.ts"
-import { askCoordinator, type Coordinator } from "../Coordinator.ts"
+import { askCoordinator } from "../Coordinator.ts"
 import { consumerError, type Failure } from "../Failure.ts"
 import { type GroupReaction, groupReaction } from "../GroupReaction.ts"
 import { grouped } from "../Offsets.ts"
-import type { ClientPlan, GroupPlan } from "../Plan.ts"
-import type { Identity, Membership } from "./membership.ts"
-import type { Pump } from "./pump.ts"
+import type { Identity, MemberOptions, Membership } from "./membership.ts"
 
 /** Another one whenever partitions were given up, so that no commit from before goes on after. */
 class Session implements Identity {
@@ -38,23 +33,18 @@ class Session implements Identity {
 /** Epochs that ask for something. */
 const joining = 0
 const leavingNow = -1
+/** Of a static member, whose partitions are kept for it until its session expires. */
+const leavingForAWhile = -2
 
 /** How long a leave may take; after that the session times out by itself. */
 const leaveMs = 5000
 
 const empty: ReadonlyArray<TopicIdPartitions> = []
 
-export const epochMembership = Effect.fnUntraced(function*(options: {
-  readonly cluster: Cluster
-  readonly coordinator: Coordinator
-  readonly pump: Pump
-  readonly handler: TransportHandler
-  readonly topics: ReadonlyArray<string>
-  readonly group: GroupPlan
-  readonly client: ClientPlan
-  readonly clock: Clock.Clock
-}): Effect.fn.Return<Membership, never, Scope.Scope> {
-  const { client, clock, cluster, coordinator, group, handler, pump, topics } = options
+export const epochMembership = Effect.fnUntraced(function*(
+  options: MemberOptions
+): Effect.fn.Return<Membership, never, Scope.Scope> {
+  const { client, clock, cluster, coordinator, group, handler, leavesForGood, pump, topics } = options
   const { groupId } = group
   const now = () => clock.currentTimeMillisUnsafe()
   const subject = { ...cluster.about, groupId }
@@ -280,7 +270,11 @@ export const epochMembership = Effect.fnUntraced(function*(options: {
     return one.withPermit(Effect.suspend(() =>
       hasAsked
         ? Effect.asVoid(
-          askCoordinator(cluster, groupId, (broker) => send(broker, { ...nothingNew(), memberEpoch: leavingNow }))
+          askCoordinator(cluster, groupId, (broker) =>
+            send(broker, {
+              ...nothingNew(),
+              memberEpoch: group.instanceId === undefined || leavesForGood() ? leavingNow : leavingForAWhile
+            }))
         )
         : Effect.void
     ))

@@ -48,10 +48,7 @@ interface Session extends Identity {
   released: boolean
 }
 
-/** How long a leave may take; after that the session times out by itself. */
-const leaveMs = 5000
-
-export const joinedMembership = Effect.fnUntraced(function*(options: {
+export interface MemberOptions {
   readonly cluster: Cluster
   readonly coordinator: Coordinator
   readonly pump: Pump
@@ -60,8 +57,17 @@ export const joinedMembership = Effect.fnUntraced(function*(options: {
   readonly group: GroupPlan
   readonly client: ClientPlan
   readonly clock: Clock.Clock
-}): Effect.fn.Return<Membership, never, Scope.Scope> {
-  const { client, clock, cluster, coordinator, group, handler, pump, topics } = options
+  /** Whether a static member will not come back as the same: its place is kept for nobody. */
+  readonly leavesForGood: () => boolean
+}
+
+/** How long a leave may take; after that the session times out by itself. */
+const leaveMs = 5000
+
+export const joinedMembership = Effect.fnUntraced(function*(
+  options: MemberOptions
+): Effect.fn.Return<Membership, never, Scope.Scope> {
+  const { client, clock, cluster, coordinator, group, handler, leavesForGood, pump, topics } = options
   const { groupId } = group
   const now = () => clock.currentTimeMillisUnsafe()
   const subject = { ...cluster.about, groupId }
@@ -288,7 +294,7 @@ export const joinedMembership = Effect.fnUntraced(function*(options: {
     leaving = true
     const underWay = joinUnderWay
     session = undefined
-    if (memberId === "") return
+    if (memberId === "" || (group.instanceId !== undefined && !leavesForGood())) return
     // Beside a join that waits for the others: the coordinator then answers it, with an error.
     yield* askCoordinator(cluster, groupId, (broker) => broker.leaveGroup({ groupId, memberId }))
     if (underWay !== undefined) yield* Effect.promise(() => underWay.then(() => undefined, () => undefined))

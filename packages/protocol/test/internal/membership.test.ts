@@ -25,7 +25,8 @@ const memberOf = (of: Answering) =>
     topics: ["in"],
     group,
     client,
-    clock
+    clock,
+    leavesForGood: () => false
   }))
 
 describe("a member of a classic group", () => {

@@ -37,14 +37,24 @@ const membershipCodes: ReadonlySet<string> = new Set([
 const strategyOf = (settings: ConsumerSettings): Assignors.Strategy =>
   settings.partitionAssignmentStrategy === "cooperative-sticky" ? "sticky" : settings.partitionAssignmentStrategy
 
-const warningsOf = (settings: ConsumerSettings): ReadonlyArray<SettingWarning> =>
-  settings.partitionAssignmentStrategy === "cooperative-sticky"
-    ? [{
+const warningsOf = (settings: ConsumerSettings): ReadonlyArray<SettingWarning> => {
+  const { groupInstanceId, groupProtocol, partitionAssignmentStrategy } = settings
+  const warnings: Array<SettingWarning> = []
+  if (groupProtocol === "consumer") {
+    warnings.push({ setting: "groupProtocol", value: groupProtocol, instead: "classic" })
+  }
+  if (groupInstanceId !== undefined) {
+    warnings.push({ setting: "groupInstanceId", value: groupInstanceId, instead: "a member that is not static" })
+  }
+  if (partitionAssignmentStrategy === "cooperative-sticky") {
+    warnings.push({
       setting: "partitionAssignmentStrategy",
-      value: settings.partitionAssignmentStrategy,
+      value: partitionAssignmentStrategy,
       instead: "sticky, with the eager protocol"
-    }]
-    : []
+    })
+  }
+  return warnings
+}
 
 export const make = Effect.fnUntraced(function*(world: World.World, options: {
   readonly subscription: TransportSubscription

@@ -14,11 +14,16 @@ import { joinedMembership, type MemberOptions, type Membership } from "./members
 /** Members of the classic protocol are in the group, and `group.consumer.migration.policy` lets it not change. */
 const isClassicGroup = errorCode(codes.groupIdNotFound).name
 
+/** The brokers know the request, and have the protocol switched off. */
+const isSwitchedOff = errorCode(codes.unsupportedVersion).name
+
 /** Why the coordinator takes no member of that protocol; `undefined`: it may. */
 const refusal = (error: KafkaError): string | undefined => {
   switch (error._tag) {
     case "UnsupportedError":
       return "the brokers do not have the other one (Kafka 4.0 does)"
+    case "TransportError":
+      return error.reason === isSwitchedOff ? "the brokers have the other one switched off" : undefined
     case "GroupError":
       return error.code === isClassicGroup
         ? "the group has members of it, and the brokers' group.consumer.migration.policy lets it not change"

@@ -31,14 +31,14 @@ const membersOf = (group: string) =>
 /** Takes a member out of its group behind its back, as the coordinator does when a session expires. */
 const evict = (groupId: string, memberId: string) =>
   Effect.promise(async () => {
-    const { close, cluster } = openCluster({
+    const { close, cluster, refreshOn } = openCluster({
       brokers: [...brokers()],
       metadataMaxAge: 1000,
       logLevel: logLevel.NOTHING
     })
     await cluster.connect()
-    await cluster.refreshMetadata()
     const any = await cluster.brokerPool.findConnectedBroker()
+    await refreshOn(any)
     const { coordinator } = await any.findGroupCoordinator({ groupId, coordinatorType: 0 })
     const broker = await cluster.findBroker({ nodeId: String(coordinator.nodeId) })
     await broker.leaveGroup({ groupId, memberId })

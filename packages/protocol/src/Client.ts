@@ -271,15 +271,17 @@ export interface Client<B extends Broker = Broker> {
   readonly classify: (thrown: unknown) => Failure
   /** Connects to one of the bootstrap addresses and learns of the brokers. */
   readonly connect: () => Promise<void>
-  /** Asks for the brokers and the topics in `topics` anew. */
-  readonly refreshMetadata: () => Promise<void>
+  /** Asks this broker for the brokers and the topics in `topics` anew. */
+  readonly refreshMetadata: (broker: B) => Promise<void>
   readonly metadata: () => ClusterMetadata | undefined
   /** Which topics `refreshMetadata` asks for. */
   readonly topics: Set<string>
   /** With a connection; a broker that is not known is a failure. */
   readonly findBroker: (nodeId: number) => Promise<B>
-  /** Any that answers; one of the bootstrap addresses where none is known yet. */
+  /** Any that can be connected to, those to avoid last; one of the bootstrap addresses where none is known yet. */
   readonly anyBroker: () => Promise<B>
+  /** It took a request and said nothing, or broke off: from now on others are asked before it. */
+  readonly avoid: (broker: B) => void
   /** A connection of its own: what waits there (a join) holds up nothing else. */
   readonly dedicated: (node: Node) => Promise<Dedicated<B>>
   /** Closes every connection now, those that are being made included; what waits for an answer fails. */

@@ -7,6 +7,7 @@ import type { KafkaError } from "@weft/kafka/KafkaError"
 import { keyOf } from "@weft/kafka/TopicPartition"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -42,10 +43,15 @@ export interface Cluster<B extends Broker = Broker> {
   readonly leaderOf: (topic: string, partition: number) => number | undefined
   readonly broker: (nodeId: number) => Effect.Effect<B, Failure>
   readonly anyBroker: Effect.Effect<B, Failure>
+  /** A request that every broker can answer: of one that says nothing, the next one is asked. */
+  readonly askAny: <A>(request: (broker: B) => Promise<A>) => Effect.Effect<A, Failure>
 }
 
 /** How often a topic may be unknown before it is: a broker learns of a new topic a moment after the controller. */
 const unknownRetries = 5
+
+/** How long a broker may take to answer what any other can answer as well. It does not lose its connection by that. */
+const lookUpMs = 10_000
 
 /**
  * Closes its connections with its scope. Making it connects to nothing. `patienceMs` is how long the first connection may
@@ -69,18 +75,36 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
   let refreshedAt = clock.currentTimeMillisUnsafe()
 
   const attempt = <A>(request: () => Promise<A>): Effect.Effect<A, Failure> =>
-    Effect.tryPromise({ try: request, catch: client.classify })
+    Effect.tryPromise({ try: () => request(), catch: client.classify })
+
+  const askAny = Effect.fnUntraced(function*<A>(request: (broker: B) => Promise<A>): Effect.fn.Return<A, Failure> {
+    // Counted, since brokers come and go meanwhile. The last one has all the time of its connection: it may be busy.
+    for (let others = (client.metadata()?.brokers.length ?? 1) - 1;; others--) {
+      const isLast = others <= 0
+      const bounded = <R>(asked: Effect.Effect<R, Failure>) =>
+        isLast
+          ? asked
+          : Effect.timeoutOrElse(asked, { duration: lookUpMs, orElse: () => Effect.fail(noAnswer(lookUpMs)) })
+      const found = yield* Effect.result(bounded(attempt(client.anyBroker)))
+      const result = Result.isFailure(found)
+        ? Result.fail(found.failure)
+        : yield* Effect.result(bounded(attempt(() => request(found.success))))
+      if (Result.isSuccess(result)) return result.success
+      if (result.failure._tag === "Connection" && Result.isSuccess(found)) client.avoid(found.success)
+      if (isLast || result.failure._tag !== "Connection") return yield* Effect.fail(result.failure)
+    }
+  })
 
   const open = one.withPermit(Effect.suspend(() =>
     connected ? Effect.void : attempt(client.connect).pipe(
-      Effect.andThen(attempt(client.refreshMetadata)),
+      Effect.andThen(attempt(() => client.anyBroker().then(client.refreshMetadata))),
       Effect.timeoutOrElse({ duration: patienceMs, orElse: () => Effect.fail(noAnswer(patienceMs)) }),
       Effect.tap(() => Effect.sync(() => connected = true))
     )
   ))
   const refresh = Effect.suspend(() =>
     connected
-      ? Effect.tap(attempt(client.refreshMetadata), () =>
+      ? Effect.tap(askAny(client.refreshMetadata), () =>
         Effect.sync(() => {
           refreshedAt = clock.currentTimeMillisUnsafe()
         }))
@@ -146,7 +170,8 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     askTopic,
     leaderOf,
     broker: (nodeId) => Effect.andThen(open, attempt(() => client.findBroker(nodeId))),
-    anyBroker: Effect.andThen(open, attempt(client.anyBroker))
+    anyBroker: Effect.andThen(open, attempt(client.anyBroker)),
+    askAny: (request) => Effect.andThen(open, askAny(request))
   }
 })
 

@@ -110,7 +110,7 @@ export const make = (cluster: Cluster, requests: AdminRequests): TransportAdmin 
     )
 
   const metadataOf = (topics: ReadonlyArray<string>) =>
-    Effect.flatMap(cluster.anyBroker, (broker) => cluster.attempt(() => broker.metadata(topics)))
+    cluster.askAny((broker) => broker.metadata(topics))
   const allMetadata = metadataOf([])
 
   const createTopic = (topic: NewTopic) =>

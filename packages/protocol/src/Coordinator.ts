@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Cluster } from "./Cluster.ts"
@@ -31,7 +32,25 @@ export interface Coordinator {
  * @since 0.1.0
  */
 export const findCoordinator = (cluster: Cluster, groupId: string): Effect.Effect<Node, Failure> =>
-  Effect.flatMap(cluster.anyBroker, (broker) => cluster.attempt(() => broker.findGroupCoordinator(groupId)))
+  cluster.askAny((broker) => broker.findGroupCoordinator(groupId))
+
+/** How often it is looked whether a coordinator that owes an answer is still the one: a frozen one says nothing of it. */
+const lookAgainMs = 10_000
+
+/** As long as this broker is the coordinator, for whoever waits for its answer. */
+const whileCoordinator = (cluster: Cluster, groupId: string, nodeId: number): Effect.Effect<never, Failure> =>
+  Effect.sleep(lookAgainMs).pipe(
+    Effect.andThen(Effect.result(findCoordinator(cluster, groupId))),
+    Effect.flatMap((found) =>
+      Result.isSuccess(found) && found.success.nodeId !== nodeId ? Effect.fail(hasMoved(nodeId)) : Effect.void
+    ),
+    Effect.forever
+  )
+
+const hasMoved = (nodeId: number): Failure => ({
+  _tag: "Connection",
+  cause: new Error(`broker ${nodeId} owes an answer, and is not the coordinator any more`)
+})
 
 /**
  * One request to a group's coordinator, on a connection that no pending join holds up.
@@ -44,10 +63,11 @@ export const askCoordinator = <A, B extends Broker>(
   groupId: string,
   request: (broker: B) => Promise<A>
 ): Effect.Effect<A, Failure> =>
-  findCoordinator(cluster, groupId).pipe(
-    Effect.flatMap(({ nodeId }) => cluster.broker(nodeId)),
-    Effect.flatMap((broker) => cluster.attempt(() => request(broker)))
-  )
+  Effect.flatMap(findCoordinator(cluster, groupId), ({ nodeId }) =>
+    Effect.raceFirst(
+      Effect.flatMap(cluster.broker(nodeId), (broker) => cluster.attempt(() => request(broker))),
+      whileCoordinator(cluster, groupId, nodeId)
+    ))
 
 /**
  * Closes its connection with its scope. Making it connects to nothing.
@@ -60,22 +80,23 @@ export const make = Effect.fnUntraced(function*(
   groupId: string
 ): Effect.fn.Return<Coordinator, never, Scope.Scope> {
   const one = yield* Semaphore.make(1)
-  let current: Dedicated | undefined
+  let current: (Dedicated & { readonly nodeId: number }) | undefined
 
   const forget = Effect.sync(() => {
     current?.close()
     current = undefined
   })
   const get = one.withPermit(Effect.suspend(() => {
-    if (current?.broker.isConnected() === true) return Effect.succeed(current.broker)
+    if (current?.broker.isConnected() === true) return Effect.succeed(current)
     current?.close()
     current = undefined
     return findCoordinator(cluster, groupId).pipe(
-      Effect.flatMap(cluster.dedicated),
-      Effect.map((dedicated) => {
-        current = dedicated
-        return dedicated.broker
-      })
+      Effect.flatMap((node) =>
+        Effect.map(cluster.dedicated(node), (dedicated) => {
+          current = { ...dedicated, nodeId: node.nodeId }
+          return current
+        })
+      )
     )
   }))
   yield* Effect.addFinalizer(() => forget)
@@ -83,7 +104,8 @@ export const make = Effect.fnUntraced(function*(
   return {
     forget,
     ask: (request) =>
-      Effect.flatMap(get, (broker) => cluster.attempt(() => request(broker))).pipe(
+      Effect.flatMap(get, ({ broker, nodeId }) =>
+        Effect.raceFirst(cluster.attempt(() => request(broker)), whileCoordinator(cluster, groupId, nodeId))).pipe(
         Effect.tapError((failure) => groupReaction(failure) === "elsewhere" ? forget : Effect.void)
       )
   }

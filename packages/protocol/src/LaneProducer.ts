@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { type KafkaError, ProduceError, UnknownTopicError } from "@weft/kafka/KafkaError"
+import { isRetriable, type KafkaError, ProduceError, UnknownTopicError } from "@weft/kafka/KafkaError"
 import { keyOf, type PartitionOffset } from "@weft/kafka/TopicPartition"
 import type { PartitionRecords, ProducerSettings, TransportProducer } from "@weft/kafka/Transport"
 import * as Clock from "effect/Clock"
@@ -11,6 +11,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { promisify } from "node:util"
@@ -69,9 +71,8 @@ export const make = Effect.fnUntraced(function*(options: {
   let closed = false
   let refreshing = false
 
-  const askForIdentity: Effect.Effect<ProducerIdentity, Failure> = Effect.flatMap(
-    cluster.anyBroker,
-    (broker) => cluster.attempt(() => broker.initProducerId({ transactionTimeout }))
+  const askForIdentity: Effect.Effect<ProducerIdentity, Failure> = cluster.askAny((broker) =>
+    broker.initProducerId({ transactionTimeout })
   )
 
   /** One identity for all partitions, and another for one that had to give it up. */
@@ -101,7 +102,6 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const encode = Effect.fnUntraced(function*({ batch, lane }: Sending) {
     if (batch.bytes !== undefined) return batch.bytes
-    if (lane.identity === undefined) yield* identify(lane)
     const records = encodeRecords(batch.records, now())
     const bytes = settings.compressionType === "gzip"
       ? yield* cluster.attempt(() => compress(records.bytes))
@@ -117,7 +117,9 @@ export const make = Effect.fnUntraced(function*(options: {
   const settle = (sending: Sending, failure: Failure, wasAmbiguous: boolean): void => {
     const { batch, lane } = sending
     const reaction = produceReaction(failure)
-    if (failure._tag === "Protocol" && reaction !== "again") batch.ambiguous = wasAmbiguous
+    // A leader that gave way says so, too, of what it has in its log and the others may have by now.
+    const isUnwritten = reaction === "anew" || reaction === "split" || reaction === "fail"
+    if (failure._tag === "Protocol" && isUnwritten) batch.ambiguous = wasAmbiguous
     const later = now() + client.retryBackoffMs
     const isLate = now() >= batch.deadline
     switch (reaction) {
@@ -139,43 +141,75 @@ export const make = Effect.fnUntraced(function*(options: {
   const errorOf = ({ partition, topic }: ProduceLane, failure: Failure): KafkaError =>
     produceError(failure, { ...cluster.about, topic, partition })
 
+  /** What can be sent of these. Each that cannot waits, or fails, by itself. */
+  const prepare = Effect.fnUntraced(function*(
+    sendings: ReadonlyArray<Sending>,
+    fail: (sending: Sending, failure: Failure) => void
+  ) {
+    const parts: Array<{ readonly topic: string; readonly partition: number; readonly batch: Buffer }> = []
+    // Where nobody gives an identity away, that is asked once, and not once for each partition.
+    let unidentified: Failure | undefined
+    for (const sending of sendings) {
+      const { lane } = sending
+      if (lane.identity === undefined && unidentified === undefined) {
+        const identified = yield* Effect.result(identify(lane))
+        if (Result.isFailure(identified)) unidentified = identified.failure
+      }
+      if (lane.identity === undefined) {
+        fail(sending, unidentified!)
+        continue
+      }
+      const encoded = yield* Effect.result(encode(sending))
+      if (Result.isFailure(encoded)) fail(sending, encoded.failure)
+      else parts.push({ topic: lane.topic, partition: lane.partition, batch: encoded.success })
+    }
+    return parts
+  })
+
   /** One request; every batch in it is settled one way or another when it ends. */
   const request = (node: number, sendings: ReadonlyArray<Sending>): Effect.Effect<void> => {
-    const before = sendings.map(({ batch }) => batch.ambiguous)
+    const unsettled = new Map(sendings.map((sending) => [sending, sending.batch.ambiguous]))
+    const fail = (sending: Sending, failure: Failure): void => {
+      const wasAmbiguous = unsettled.get(sending)
+      if (wasAmbiguous === undefined) return
+      unsettled.delete(sending)
+      settle(sending, failure, wasAmbiguous)
+    }
+    const failAll = (failure: Failure): void => {
+      for (const sending of [...unsettled.keys()]) fail(sending, failure)
+    }
     return Effect.gen(function*() {
       const broker = yield* cluster.broker(node)
-      const parts: Array<{ readonly topic: string; readonly partition: number; readonly batch: Buffer }> = []
-      for (const sending of sendings) {
-        const batch = yield* encode(sending)
-        parts.push({ topic: sending.lane.topic, partition: sending.lane.partition, batch })
-      }
-      for (const { batch } of sendings) batch.ambiguous = true
+      const parts = yield* prepare(sendings, fail)
+      if (parts.length === 0) return
+      for (const { batch } of unsettled.keys()) batch.ambiguous = true
       const answer = yield* cluster.attempt(() =>
         broker.send(produceRequest({ acks: settings.acks, timeoutMs: settings.requestTimeoutMs, parts }))
       )
       let hasMoved = false
-      sendings.forEach((sending, i) => {
+      for (const sending of [...unsettled.keys()]) {
         const { lane } = sending
-        if (answer === undefined) return lane.written(sending.batch, undefined)
-        const part = answer.find(({ partition, topic }) => topic === lane.topic && partition === lane.partition)
-        if (part?.errorCode === 0) return lane.written(sending.batch, part.baseOffset)
+        const part = answer?.find(({ partition, topic }) => topic === lane.topic && partition === lane.partition)
+        if (answer === undefined || part?.errorCode === 0) {
+          unsettled.delete(sending)
+          lane.written(sending.batch, part?.baseOffset)
+          continue
+        }
         const failure = part === undefined ? noAnswer : protocolFailure(part.errorCode)
         hasMoved ||= produceReaction(failure) === "elsewhere"
-        settle(sending, failure, before[i]!)
-      })
+        fail(sending, failure)
+      }
       if (hasMoved) yield* Effect.ignore(cluster.refresh)
     }).pipe(
       Effect.catch((failure) =>
         Effect.suspend(() => {
-          sendings.forEach((sending, i) => settle(sending, failure, before[i]!))
+          failAll(failure)
           return Effect.logDebug("a produce request failed", failure.cause).pipe(
             Effect.andThen(Effect.ignore(cluster.refresh))
           )
         })
       ),
-      Effect.catchDefect((defect) =>
-        Effect.sync(() => sendings.forEach((sending, i) => settle(sending, cluster.classify(defect), before[i]!)))
-      ),
+      Effect.catchDefect((defect) => Effect.sync(() => failAll(cluster.classify(defect)))),
       Effect.ensuring(Effect.sync(() => {
         inFlight.set(node, (inFlight.get(node) ?? 1) - 1)
         wake.openUnsafe()
@@ -262,11 +296,20 @@ export const make = Effect.fnUntraced(function*(options: {
   // Among the fibers that outlive the flush.
   yield* FiberSet.run(fibers, loop)
 
-  const partitionCount = (topic: string): Effect.Effect<number, KafkaError> =>
+  const again = Schedule.spaced(client.retryBackoffMs)
+
+  /** Brokers that were reached once come back; where none ever was, whoever sends learns of it at once. */
+  const persistently = <A>(ask: Effect.Effect<A, KafkaError>): Effect.Effect<A, KafkaError> =>
     Effect.andThen(
       cluster.connect,
-      Effect.map(cluster.topic(topic), ({ partitionMetadata }) => partitionMetadata.length)
+      Effect.suspend(() => {
+        const deadline = now() + settings.deliveryTimeoutMs
+        return Effect.retry(ask, { while: (error) => isRetriable(error) && now() < deadline, schedule: again })
+      })
     )
+
+  const partitionCount = (topic: string): Effect.Effect<number, KafkaError> =>
+    persistently(Effect.map(cluster.topic(topic), ({ partitionMetadata }) => partitionMetadata.length))
 
   const check = Effect.fnUntraced(function*(parts: ReadonlyArray<PartitionRecords>) {
     yield* cluster.connect
@@ -274,9 +317,8 @@ export const make = Effect.fnUntraced(function*(options: {
       if (lanes.has(keyOf(topic, partition))) continue
       if (partition < (yield* partitionCount(topic))) continue
       // There may be more of them by now.
-      yield* Effect.mapError(
-        cluster.refresh,
-        (failure) => consumerError(failure, { ...cluster.about, topic })
+      yield* persistently(
+        Effect.mapError(cluster.refresh, (failure) => consumerError(failure, { ...cluster.about, topic }))
       )
       if (partition >= (yield* partitionCount(topic))) return yield* new UnknownTopicError({ topic, partition })
     }

@@ -174,6 +174,7 @@ const askLeaders = Effect.fnUntraced(function*(
           })
         )
       ),
+      Effect.raceFirst(whileLeader(cluster, leader, wanted)),
       Effect.mapError((failure): PartFailure => ({
         topic: wanted[0]!.topic,
         partition: wanted[0]!.partition,
@@ -195,5 +196,23 @@ const askLeaders = Effect.fnUntraced(function*(
   })
   return found
 })
+
+/** How often it is looked whether a leader that owes an answer still leads: a frozen one says nothing of it. */
+const lookAgainMs = 10_000
+
+const whileLeader = (
+  cluster: Cluster,
+  leader: number,
+  wanted: ReadonlyArray<TopicPartition>
+): Effect.Effect<never, Failure> =>
+  Effect.sleep(lookAgainMs).pipe(
+    Effect.andThen(Effect.ignore(cluster.refresh)),
+    Effect.flatMap(() =>
+      wanted.some(({ partition, topic }) => cluster.leaderOf(topic, partition) !== leader)
+        ? Effect.fail(noLeader)
+        : Effect.void
+    ),
+    Effect.forever
+  )
 
 const noLeader: Failure = protocolFailure(codes.leaderNotAvailable)

@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import type { logCreator } from "kafkajs"
 import { KafkaJsBroker } from "./broker.ts"
 import { classify, transportName } from "./errorMap.ts"
-import { type ClusterOptions, installedVersion, kafkajsVersion, openCluster } from "./inside.ts"
+import { type ClusterOptions, installedVersion, kafkajsVersion, openCluster, type RawBroker } from "./inside.ts"
 
 /** What is the same for every connection of a layer. */
 export interface ConnectionOptions {
@@ -51,16 +51,42 @@ const checkVersion: Effect.Effect<void, UnsupportedError> = Effect.suspend(() =>
 })
 
 const openClient = (options: ClusterOptions): Client<KafkaJsBroker> => {
-  const { close, cluster, dedicated } = openCluster(options)
+  const { close, cluster, dedicated, refreshOn } = openCluster(options)
+  const { brokerPool } = cluster
+  /** Those that were silent, the last of them at the end; by node, since kafkajs makes a broker anew when it has moved. */
+  const avoided = new Set<string>()
+  const avoid = (nodeId: string): void => {
+    avoided.delete(nodeId)
+    avoided.add(nodeId)
+  }
+
+  const anyBroker = async (): Promise<RawBroker> => {
+    const all = Object.keys(brokerPool.brokers)
+    const rest = all.filter((nodeId) => !avoided.has(nodeId))
+    const connected = rest.find((nodeId) => brokerPool.brokers[nodeId]?.isConnected() === true)
+    if (connected !== undefined) return brokerPool.brokers[connected]!
+    for (const nodeId of [...rest, ...[...avoided].filter((one) => all.includes(one))]) {
+      const wasAvoided = avoided.has(nodeId)
+      // One that takes the connection and says nothing must not be the next one, too, that is tried.
+      avoid(nodeId)
+      const broker = await cluster.findBroker({ nodeId }).catch(() => undefined)
+      if (broker === undefined) continue
+      if (!wasAvoided) avoided.delete(nodeId)
+      return broker
+    }
+    return brokerPool.findConnectedBroker()
+  }
+
   return {
     name: transportName,
     classify,
     connect: () => cluster.connect(),
-    refreshMetadata: () => cluster.refreshMetadata(),
-    metadata: () => cluster.brokerPool.metadata ?? undefined,
+    refreshMetadata: ({ raw }) => refreshOn(raw),
+    metadata: () => brokerPool.metadata ?? undefined,
     topics: cluster.targetTopics,
     findBroker: (nodeId) => cluster.findBroker({ nodeId: String(nodeId) }).then((broker) => new KafkaJsBroker(broker)),
-    anyBroker: () => cluster.brokerPool.findConnectedBroker().then((broker) => new KafkaJsBroker(broker)),
+    anyBroker: () => anyBroker().then((broker) => new KafkaJsBroker(broker)),
+    avoid: ({ raw }) => raw.nodeId === null || avoid(String(raw.nodeId)),
     dedicated: (node) => dedicated(node).then((one) => ({ broker: new KafkaJsBroker(one.broker), close: one.close })),
     close
   }

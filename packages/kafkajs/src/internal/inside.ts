@@ -170,11 +170,12 @@ export interface Cluster {
   readonly targetTopics: Set<string>
   readonly brokerPool: {
     readonly metadata: ClusterMetadata | null
+    /** By node. */
+    readonly brokers: Readonly<Record<string, RawBroker>>
     /** Any broker that answers; one of the bootstrap addresses where none is known yet. */
     findConnectedBroker(): Promise<RawBroker>
   }
   connect(): Promise<void>
-  refreshMetadata(): Promise<void>
   findBroker(node: { readonly nodeId: string }): Promise<RawBroker>
 }
 
@@ -185,6 +186,8 @@ export interface OpenCluster {
   readonly dedicated: (
     node: Node
   ) => Promise<Dedicated>
+  /** Asks this broker for metadata; kafkajs would ask whichever it has a connection to, also one that is frozen. */
+  readonly refreshOn: (broker: RawBroker) => Promise<void>
   /** Closes every connection now; what waits for an answer fails. */
   readonly close: () => void
 }
@@ -209,6 +212,8 @@ interface InnerCluster extends Cluster {
   readonly brokerPool: Cluster["brokerPool"] & {
     readonly versions: unknown
     createBroker: (options: object) => RawBroker
+    findConnectedBroker: () => Promise<RawBroker>
+    refreshMetadata: (topics: ReadonlyArray<string>) => Promise<unknown>
   }
 }
 
@@ -239,6 +244,7 @@ export const openCluster = (options: ClusterOptions): OpenCluster => {
   cluster.brokerPool.createBroker = (brokerOptions) => keepPartErrors(createBroker(brokerOptions))
   return {
     cluster,
+    refreshOn: refreshOne(cluster),
     dedicated: ({ host, nodeId, port }) =>
       cluster.connectionPoolBuilder.build({ host, port }).then((connectionPool) => {
         const broker = cluster.brokerPool.createBroker({
@@ -259,6 +265,23 @@ export const openCluster = (options: ClusterOptions): OpenCluster => {
         })
       }),
     close: connections.close
+  }
+}
+
+/** At most one at a time from each broker: whoever asks meanwhile gets the same answer. */
+const refreshOne = ({ brokerPool, targetTopics }: InnerCluster): OpenCluster["refreshOn"] => {
+  const underWay = new Map<RawBroker, Promise<void>>()
+  return (broker) => {
+    const begun = underWay.get(broker)
+    if (begun !== undefined) return begun
+    const { findConnectedBroker } = brokerPool
+    // The first thing that it does, before it waits for anything.
+    brokerPool.findConnectedBroker = () => Promise.resolve(broker)
+    const refreshing = brokerPool.refreshMetadata([...targetTopics])
+    brokerPool.findConnectedBroker = findConnectedBroker
+    const answered = refreshing.then(() => undefined).finally(() => underWay.delete(broker))
+    underWay.set(broker, answered)
+    return answered
   }
 }
 

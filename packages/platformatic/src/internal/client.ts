@@ -17,19 +17,26 @@ const addressOf = (broker: string): Address => {
   return { host: broker.slice(0, at), port: Number(broker.slice(at + 1)) }
 }
 
+const keyOf = ({ host, port }: Address): string => `${host}:${port}`
+
 export const openClient = (options: ClientOptions): Client<PlatformaticBroker> => {
   const bootstrap = options.brokers.map(addressOf)
   const all = new Set<Connection>()
   const shared = new Map<string, Promise<PlatformaticBroker>>()
   const topics = new Set<string>()
+  /** Addresses that were silent, the last of them at the end. */
+  const avoided = new Set<string>()
+  const addresses = new WeakMap<PlatformaticBroker, string>()
   let metadata: ClusterMetadata | undefined
   let closed = false
 
   const connect = (address: Address): Promise<PlatformaticBroker> => {
     if (closed) return Promise.reject(new NetworkError("the transport was closed"))
-    return Connection.open(address, options, (connection) => all.add(connection)).then((connection) =>
-      new PlatformaticBroker(connection, options.groupInstanceId)
-    )
+    return Connection.open(address, options, (connection) => all.add(connection)).then((connection) => {
+      const broker = new PlatformaticBroker(connection, options.groupInstanceId)
+      addresses.set(broker, keyOf(address))
+      return broker
+    })
   }
 
   const forget = (broker: PlatformaticBroker): void => {
@@ -39,7 +46,7 @@ export const openClient = (options: ClientOptions): Client<PlatformaticBroker> =
 
   /** The connection that all share; another one where that is gone. */
   const reach = async (address: Address): Promise<PlatformaticBroker> => {
-    const key = `${address.host}:${address.port}`
+    const key = keyOf(address)
     const known = shared.get(key)
     const broker = await known
     if (broker?.isConnected() === true) return broker
@@ -56,7 +63,8 @@ export const openClient = (options: ClientOptions): Client<PlatformaticBroker> =
   }
 
   const connected = async (): Promise<PlatformaticBroker | undefined> => {
-    for (const connecting of shared.values()) {
+    for (const [address, connecting] of shared) {
+      if (avoided.has(address)) continue
       const broker = await connecting.catch(() => undefined)
       if (broker?.isConnected() === true) return broker
     }
@@ -76,15 +84,19 @@ export const openClient = (options: ClientOptions): Client<PlatformaticBroker> =
     throw reason
   }
 
-  const anyBroker = async (): Promise<PlatformaticBroker> =>
-    await connected() ?? firstOf([...metadata?.brokers ?? [], ...bootstrap])
+  const anyBroker = async (): Promise<PlatformaticBroker> => {
+    const known = new Map([...metadata?.brokers ?? [], ...bootstrap].map((address) => [keyOf(address), address]))
+    const last = [...avoided].flatMap((key) => known.get(key) ?? [])
+    for (const key of avoided) known.delete(key)
+    return await connected() ?? firstOf([...known.values(), ...last])
+  }
 
   return {
     name: transportName,
     classify,
     connect: () => firstOf(bootstrap).then(() => undefined),
-    refreshMetadata: async () => {
-      metadata = await (await anyBroker()).metadataOf([...topics])
+    refreshMetadata: async (broker) => {
+      metadata = await broker.metadataOf([...topics])
     },
     metadata: () => metadata,
     topics,
@@ -95,6 +107,12 @@ export const openClient = (options: ClientOptions): Client<PlatformaticBroker> =
         : reach(node)
     },
     anyBroker,
+    avoid: (broker) => {
+      const address = addresses.get(broker)
+      if (address === undefined) return
+      avoided.delete(address)
+      avoided.add(address)
+    },
     dedicated: (node) => connect(node).then((broker) => ({ broker, close: () => forget(broker) })),
     close: () => {
       closed = true

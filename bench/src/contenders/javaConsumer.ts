@@ -1,11 +1,9 @@
 /** Kafka's own `ConsumerPerformance`, the Java client with nothing around it. */
-import { execFile } from "node:child_process"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { promisify } from "node:util"
-import { findJava, kafkaToolJars } from "../../../scripts/servers/kafkaJars.ts"
 import { temporaryFolder } from "../../../scripts/servers/temporaryFolder.ts"
 import { type Contender, fetchSettings } from "./Contender.ts"
+import { runJavaTool } from "./javaTool.ts"
 
 /** Its last line, by its headings: `start.time, ..., data.consumed.in.nMsg, ..., fetch.nMsg.sec`. */
 const figures = (output: string): ReadonlyMap<string, string> => {
@@ -18,8 +16,6 @@ const figures = (output: string): ReadonlyMap<string, string> => {
 
 /** The rate is of the time that it fetched, as it tells it: joining is left out, as with the others. */
 export const run: Contender = async (task) => {
-  const java = await findJava()
-  if (java === undefined) throw new Error("there is no Java for the Java client")
   const folder = await temporaryFolder("weft-bench-java-")
   const settings = join(folder.path, "consumer.properties")
   await writeFile(
@@ -32,24 +28,21 @@ export const run: Contender = async (task) => {
       `max.partition.fetch.bytes=${fetchSettings.maxBytesPerPartition}`
     ].join("\n")
   )
-  const { stdout } = await promisify(execFile)(java, [
-    "-Xmx512m",
-    "-cp",
-    join(await kafkaToolJars(), "*"),
-    "org.apache.kafka.tools.ConsumerPerformance",
-    "--bootstrap-server",
-    task.brokers.join(","),
-    "--topic",
-    task.topic,
-    "--group",
-    task.group,
-    "--num-records",
-    String(task.records),
-    "--timeout",
-    "60000",
-    "--command-config",
-    settings
-  ], { maxBuffer: 1 << 24 })
-  const told = figures(stdout)
+  const told = figures(
+    await runJavaTool("org.apache.kafka.tools.ConsumerPerformance", [
+      "--bootstrap-server",
+      task.brokers.join(","),
+      "--topic",
+      task.topic,
+      "--group",
+      task.group,
+      "--num-records",
+      String(task.records),
+      "--timeout",
+      "60000",
+      "--command-config",
+      settings
+    ])
+  )
   return { records: Number(told.get("data.consumed.in.nMsg")), recordsPerSecond: Number(told.get("fetch.nMsg.sec")) }
 }

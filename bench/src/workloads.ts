@@ -58,7 +58,9 @@ export const workloads = {
     pairs: [
       { name: "weft process", baseline: "kafkajs eachMessage", target: 2.5 },
       { name: "weft process", baseline: "platformatic for await" },
-      { name: "weft Consumer.stream", baseline: "kafkajs eachMessage" }
+      { name: "weft Consumer.stream", baseline: "kafkajs eachMessage" },
+      { name: "weft process", baseline: "effect-kafka handler" },
+      { name: "weft Consumer.stream", baseline: "effect-kafka stream" }
     ]
   },
   transports: {
@@ -67,6 +69,31 @@ export const workloads = {
       { name: "weft on platformatic", baseline: "weft Consumer.batches" },
       { name: "weft on platformatic", baseline: "platformatic on data" }
     ]
+  },
+  decoder: {
+    about: "batches by kafkajs's own decoder, with Weft around it and without, and what checking checksums costs",
+    pairs: [
+      { name: "weft by kafkajs's decoder", baseline: "kafkajs eachBatch", target: 0.95 },
+      { name: "weft Consumer.batches", baseline: "weft without checksums" }
+    ]
+  },
+  produce: {
+    about: "records written with acks all, 500 to a send, 4,000 under way",
+    pairs: [
+      { name: "weft sendAll of 500", baseline: "kafkajs send of 500" },
+      { name: "weft sendAll of 500 on platformatic", baseline: "platformatic send of 500" },
+      { name: "weft sendAll of 500", baseline: "java ProducerPerformance" }
+    ],
+    filled: false
+  },
+  send: {
+    about: "records written with acks all, one to a send, 4,000 under way",
+    pairs: [
+      { name: "weft send", baseline: "kafkajs send" },
+      { name: "weft send on platformatic", baseline: "platformatic send" }
+    ],
+    filled: false,
+    recordsAtMost: 100_000
   },
   json: {
     about: "values parsed as JSON, by a Schema and by hand",

@@ -1,5 +1,6 @@
 /** The contenders by name, each loaded in its own process only. */
 import type { Contender } from "./Contender.ts"
+import { oneByOne, together } from "./sends.ts"
 
 export const contenders = {
   "one socket, weft's decoder": async () => (await import("./rawFetch.ts")).run,
@@ -7,8 +8,21 @@ export const contenders = {
   "kafkajs eachMessage": async () => (await import("./kafkajsEachMessage.ts")).run,
   "platformatic on data": async () => (await import("./platformatic.ts")).onData,
   "platformatic for await": async () => (await import("./platformatic.ts")).forAwait,
+  "effect-kafka stream": async () => (await import("./effectKafka.ts")).stream,
+  "effect-kafka handler": async () => (await import("./effectKafka.ts")).handler,
+  "kafkajs send of 500": async () => (await import("./rawProducers.ts")).onKafkajs(together),
+  "kafkajs send": async () => (await import("./rawProducers.ts")).onKafkajs(oneByOne),
+  "platformatic send of 500": async () => (await import("./rawProducers.ts")).onPlatformatic(together),
+  "platformatic send": async () => (await import("./rawProducers.ts")).onPlatformatic(oneByOne),
+  "weft sendAll of 500": async () => (await import("./weftProducer.ts")).onKafkajs(together),
+  "weft send": async () => (await import("./weftProducer.ts")).onKafkajs(oneByOne),
+  "weft sendAll of 500 on platformatic": async () => (await import("./weftProducer.ts")).onPlatformatic(together),
+  "weft send on platformatic": async () => (await import("./weftProducer.ts")).onPlatformatic(oneByOne),
+  "java ProducerPerformance": async () => (await import("./javaProducer.ts")).run,
   "java ConsumerPerformance": async () => (await import("./javaConsumer.ts")).run,
   "weft Consumer.batches": async () => (await import("./weftConsumer.ts")).batches,
+  "weft by kafkajs's decoder": async () => (await import("./weftConsumer.ts")).batchesByKafkajsDecoder,
+  "weft without checksums": async () => (await import("./weftConsumer.ts")).batchesWithoutCrcs,
   "weft on platformatic": async () => (await import("./weftConsumer.ts")).batchesOnPlatformatic,
   "weft Consumer.stream": async () => (await import("./weftConsumer.ts")).stream,
   "weft processBatch": async () => (await import("./weftPipeline.ts")).processBatch(),

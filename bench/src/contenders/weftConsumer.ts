@@ -12,11 +12,14 @@ import * as Stream from "effect/Stream"
 import { type Contender, type Progress, type Task } from "./Contender.ts"
 import { weftSettings } from "./weftSettings.ts"
 
-const onKafkajs = (task: Task): Layer.Layer<Transport, InvalidSettingError> => KafkaJs.layer({ brokers: task.brokers })
-const onPlatformatic = (task: Task): Layer.Layer<Transport, InvalidSettingError> =>
-  Platformatic.layer({ brokers: task.brokers })
+type MakeTransport = (task: Task) => Layer.Layer<Transport, InvalidSettingError>
 
-const layer = (task: Task, transport: typeof onKafkajs) =>
+const onKafkajs: MakeTransport = ({ brokers }) => KafkaJs.layer({ brokers })
+const byKafkajsDecoder: MakeTransport = ({ brokers }) => KafkaJs.layer({ brokers, decoder: "kafkajs" })
+const withoutCrcs: MakeTransport = ({ brokers }) => KafkaJs.layer({ brokers, checkCrcs: false })
+const onPlatformatic: MakeTransport = ({ brokers }) => Platformatic.layer({ brokers })
+
+const layer = (task: Task, transport: MakeTransport) =>
   Consumer.layer({
     subscription: Subscription.topics(task.topic),
     settings: ConsumerSettings.make({ groupId: task.group, ...weftSettings })
@@ -25,7 +28,7 @@ const layer = (task: Task, transport: typeof onKafkajs) =>
 const running = (
   task: Task,
   progress: Progress,
-  transport: typeof onKafkajs,
+  transport: MakeTransport,
   use: (consumer: Consumer.Consumer["Service"]) => Effect.Effect<void, KafkaError>
 ) =>
   Effect.flatMap(Consumer.Consumer, (consumer) =>
@@ -35,7 +38,7 @@ const running = (
       Effect.runPromise
     )
 
-const batchesOn = (transport: typeof onKafkajs): Contender => (task, progress) =>
+const batchesOn = (transport: MakeTransport): Contender => (task, progress) =>
   running(
     task,
     progress,
@@ -56,6 +59,8 @@ const batchesOn = (transport: typeof onKafkajs): Contender => (task, progress) =
   )
 
 export const batches = batchesOn(onKafkajs)
+export const batchesByKafkajsDecoder = batchesOn(byKafkajsDecoder)
+export const batchesWithoutCrcs = batchesOn(withoutCrcs)
 export const batchesOnPlatformatic = batchesOn(onPlatformatic)
 
 export const stream: Contender = (task, progress) =>

@@ -1,5 +1,6 @@
 /** Bars, as an SVG that a page shows in light and in dark. Pure. */
 import type { Spread } from "./Comparison.ts"
+import { escaped, grey, picture } from "./svg.ts"
 import { readable } from "./tables.ts"
 
 export interface Bar extends Spread {
@@ -12,8 +13,6 @@ const barWidth = 420
 const width = labelWidth + barWidth + 110
 const top = 34
 
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
-
 /** A bar for each contender: its median; the thin line is from its slowest to its fastest round. */
 export const bars = (title: string, rows: ReadonlyArray<Bar>): string => {
   const longest = Math.max(...rows.map(({ most }) => most))
@@ -24,7 +23,7 @@ export const bars = (title: string, rows: ReadonlyArray<Bar>): string => {
     return [
       `  <text x="${labelWidth - 8}" y="${y + 13}" text-anchor="end">${escaped(name)}</text>`,
       `  <rect x="${labelWidth}" y="${y}" width="${(x(middle) - labelWidth).toFixed(1)}" height="18" rx="2" fill="${
-        name.startsWith("weft") ? "#2f81f7" : "#8b949e"
+        name.startsWith("weft") ? "#2f81f7" : grey
       }"/>`,
       `  <line x1="${x(least).toFixed(1)}" y1="${height}" x2="${
         x(most).toFixed(1)
@@ -33,12 +32,5 @@ export const bars = (title: string, rows: ReadonlyArray<Bar>): string => {
     ].join("\n")
   }
   const height = top + rows.length * lineHeight + 8
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12" fill="#8b949e">`,
-    `  <title>${escaped(title)}</title>`,
-    `  <text x="8" y="18" font-size="14">${escaped(title)}</text>`,
-    ...rows.map(line),
-    "</svg>",
-    ""
-  ].join("\n")
+  return picture({ title, width, height }, rows.map(line))
 }

@@ -16,6 +16,7 @@ import { consumerError, type Failure } from "../Failure.ts"
 import { type GroupReaction, groupReaction } from "../GroupReaction.ts"
 import { grouped } from "../Offsets.ts"
 import type { Identity, MemberOptions, Membership } from "./membership.ts"
+import { noIds, remade, type TopicIds, topicIds } from "./topicIds.ts"
 
 /** Another one whenever partitions were given up, so that no commit from before goes on after. */
 class Session implements Identity {
@@ -39,6 +40,9 @@ const leavingForAWhile = -2
 /** How long a leave may take; after that the session times out by itself. */
 const leaveMs = 5000
 
+/** How long a look at the topics may take before partitions are given up. */
+const newsMs = 2000
+
 const empty: ReadonlyArray<TopicIdPartitions> = []
 
 export const epochMembership = Effect.fnUntraced(function*(
@@ -59,8 +63,12 @@ export const epochMembership = Effect.fnUntraced(function*(
   let session: Session | undefined
   let fatal: KafkaError | undefined
   let owned: ReadonlyArray<TopicPartition> = []
+  /** Of the topics of those. The newest metadata may tell of others by the same names. */
+  let ids: TopicIds = noIds
   /** What the coordinator wants this member to hold, where that has not been seen to. */
   let wanted: ReadonlyArray<TopicIdPartitions> | undefined
+  /** What it wanted last. */
+  let target: ReadonlyArray<TopicIdPartitions> = empty
   const toDo = Latch.makeUnsafe(false)
   /** What is held has changed, or the last heartbeat may not have been heard. */
   let mustTell = true
@@ -72,6 +80,7 @@ export const epochMembership = Effect.fnUntraced(function*(
     const lost = owned
     session = undefined
     owned = []
+    ids = noIds
     wanted = undefined
     epoch = joining
     pump.clear()
@@ -86,12 +95,9 @@ export const epochMembership = Effect.fnUntraced(function*(
 
   // Heartbeats
 
-  const idOf = (topic: string): string | undefined =>
-    cluster.metadata()?.topicMetadata.find((known) => known.topic === topic)?.topicId
-
   const ownedById = (): ReadonlyArray<TopicIdPartitions> =>
     grouped(owned, ({ partition }) => partition).flatMap(({ partitions, topic }) => {
-      const topicId = idOf(topic)
+      const topicId = ids.get(topic)
       return topicId === undefined ? [] : [{ topicId, partitions }]
     })
 
@@ -172,6 +178,7 @@ export const epochMembership = Effect.fnUntraced(function*(
   const beatForEver = Effect.gen(function*() {
     while (true) {
       const result = yield* Effect.result(beatNow)
+      loseRemade()
       const waitMs = result._tag === "Success" ? intervalMs : Math.min(client.retryBackoffMs, intervalMs)
       yield* Effect.timeoutOption(due.await, waitMs)
       // A flood of changes is told at the pace of an answer each.
@@ -202,20 +209,42 @@ export const epochMembership = Effect.fnUntraced(function*(
   const named = Effect.fnUntraced(function*(target: ReadonlyArray<TopicIdPartitions>) {
     const nameOf = (id: string): string | undefined =>
       cluster.metadata()?.topicMetadata.find(({ topicId }) => topicId === id)?.topic
+    const wantedIds = new Set(target.map(({ topicId }) => topicId))
     if (target.some(({ topicId }) => nameOf(topicId) === undefined)) yield* Effect.ignore(cluster.refresh)
+    // What goes may do so because its topic is another one by now, in which its offset means nothing.
+    else if ([...ids.values()].some((id) => !wantedIds.has(id))) {
+      yield* Effect.timeoutOption(Effect.ignore(cluster.refresh), newsMs)
+    }
+    const known = topicIds(cluster.metadata())
     const isWhole = target.every(({ topicId }) => nameOf(topicId) !== undefined)
     const partitions = target.flatMap(({ partitions, topicId }) => {
       const topic = nameOf(topicId)
       return topic === undefined ? [] : partitions.map((partition) => new TopicPartition(topic, partition))
     })
-    return { isWhole, partitions }
+    return { isWhole, known, partitions }
   })
+
+  /** What was read of a topic that is another one now is nobody's any more: neither waited for nor committed. */
+  const loseRemade = (known = topicIds(cluster.metadata())): void => {
+    const gone = session === undefined ? [] : remade(owned, ids, known)
+    if (gone.length === 0) return
+    pump.hold(gone)
+    owned = owned.filter((one) => !gone.includes(one))
+    ids = new Map([...ids].filter(([topic]) => gone.every((one) => one.topic !== topic)))
+    session = new Session(memberId, () => epoch)
+    handler.onLost(gone)
+    // What takes its place may be in what the coordinator wants already.
+    wanted ??= target
+    toDo.openUnsafe()
+  }
 
   /** Brings what is held to what the coordinator wants, and tells it so. */
   const reconcile = Effect.fnUntraced(function*(target: ReadonlyArray<TopicIdPartitions>) {
-    const { isWhole, partitions } = yield* named(target)
+    const { isWhole, known, partitions } = yield* named(target)
     // Lost meanwhile, here and below: whoever joins again begins anew.
     if (session === undefined) return
+    loseRemade(known)
+    wanted = wanted === target ? undefined : wanted
     const keys = new Set(partitions.map(({ key }) => key))
     const revoked = owned.filter(({ key }) => !keys.has(key))
     if (revoked.length > 0) {
@@ -225,6 +254,7 @@ export const epochMembership = Effect.fnUntraced(function*(
       session = new Session(memberId, () => epoch)
     }
     owned = partitions
+    ids = new Map([...known].filter(([topic]) => partitions.some((one) => one.topic === topic)))
     pump.reassign(partitions, () => handler.onAssignment({ memberId, generation: epoch, partitions }))
     mustTell = true
     due.openUnsafe()
@@ -237,7 +267,7 @@ export const epochMembership = Effect.fnUntraced(function*(
   })
 
   const isUnchanged = (target: ReadonlyArray<TopicIdPartitions>): boolean => {
-    const keys = new Set(owned.map(({ partition, topic }) => keyOf(idOf(topic) ?? "", partition)))
+    const keys = new Set(owned.map(({ partition, topic }) => keyOf(ids.get(topic) ?? "", partition)))
     const all = target.flatMap(({ partitions, topicId }) => partitions.map((partition) => keyOf(topicId, partition)))
     return all.length === keys.size && all.every((key) => keys.has(key))
   }
@@ -246,7 +276,7 @@ export const epochMembership = Effect.fnUntraced(function*(
     while (true) {
       mustTell = true
       session = yield* join
-      let target = wanted ?? empty
+      target = wanted ?? empty
       wanted = undefined
       yield* reconcile(target)
       while (session !== undefined) {

@@ -19,6 +19,7 @@ import { type GroupReaction, groupReaction } from "../GroupReaction.ts"
 import type { ClientPlan, GroupPlan } from "../Plan.ts"
 import { assign } from "./assigners.ts"
 import type { Pump } from "./pump.ts"
+import { remade, type TopicIds, topicIds } from "./topicIds.ts"
 
 /** Who commits: the coordinator refuses any other. */
 export interface Identity {
@@ -41,6 +42,8 @@ export interface Membership {
 
 interface Session extends Identity {
   readonly partitions: ReadonlyArray<TopicPartition>
+  /** Of their topics, as known when they were assigned. */
+  readonly ids: TopicIds
   /** What the leader shared out: partitions of each topic. Empty for the others. */
   readonly shared: ReadonlyMap<string, number>
   readonly ended: Deferred.Deferred<"rejoin" | "lost", KafkaError>
@@ -148,6 +151,7 @@ export const joinedMembership = Effect.fnUntraced(function*(
       memberId: joined.memberId,
       generation: joined.generationId,
       partitions,
+      ids: topicIds(cluster.metadata()),
       shared,
       ended: Deferred.makeUnsafe<"rejoin" | "lost", KafkaError>(),
       released: false
@@ -268,7 +272,11 @@ export const joinedMembership = Effect.fnUntraced(function*(
   const beatForEver = Effect.gen(function*() {
     while (true) {
       const result = yield* Effect.result(beatNow)
-      if (session !== undefined && hasGrown(session)) end(session, "rejoin")
+      if (session !== undefined) {
+        const gone = remade(session.partitions, session.ids, topicIds(cluster.metadata()))
+        if (gone.length > 0) loseRemade(session, gone)
+        else if (hasGrown(session)) end(session, "rejoin")
+      }
       yield* Effect.sleep(
         result._tag === "Success"
           ? group.heartbeatIntervalMs
@@ -276,6 +284,17 @@ export const joinedMembership = Effect.fnUntraced(function*(
       )
     }
   })
+
+  /**
+   * What was read of a topic that is another one now is nobody's any more: neither waited for nor committed. The next
+   * generation begins with the new one.
+   */
+  const loseRemade = (one: Session, gone: ReadonlyArray<TopicPartition>): void => {
+    if (one.released) return
+    pump.hold(gone)
+    handler.onLost(gone)
+    end(one, "rejoin")
+  }
 
   /** The leader watches how many partitions there are: none may be left without an owner. */
   const hasGrown = ({ shared }: Session): boolean => {

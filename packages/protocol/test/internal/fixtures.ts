@@ -14,6 +14,7 @@ export class Answering {
   metadata: ClusterMetadata = { brokers: [], clusterId: "", controllerId: 0, topicMetadata: [] }
   readonly assigned: Array<ReadonlyArray<string>> = []
   readonly lost: Array<ReadonlyArray<string>> = []
+  readonly drained: Array<ReadonlyArray<string>> = []
   private readonly broker: Partial<Broker>
 
   constructor(broker: Partial<Broker>) {
@@ -48,7 +49,7 @@ export class Answering {
       onAlive: () => undefined,
       onBatch: () => undefined,
       onOutOfRange: () => undefined,
-      beforeRevoke: () => Effect.void
+      beforeRevoke: (partitions) => Effect.sync(() => void this.drained.push(partitions.map(({ key }) => key)))
     }
   }
 }

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type { ConsumerHeartbeat } from "../../src/Client.ts"
+import { encodeAssignment } from "../../src/ConsumerProtocol.ts"
 import { codes } from "../../src/ErrorCode.ts"
 import { protocolFailure } from "../../src/Failure.ts"
 import { epochMembership } from "../../src/internal/epochMembership.ts"
@@ -80,6 +81,48 @@ describe("a member of a classic group", () => {
     }))
 })
 
+describe("a member of a classic group whose topic was made anew", () => {
+  it.effect("loses what it held of it, and begins with the new one in the next generation", () =>
+    Effect.gen(function*() {
+      let joins = 0
+      const answering: Answering = new Answering({
+        joinGroup: () =>
+          Promise.resolve({
+            errorCode: 0,
+            generationId: ++joins,
+            leaderId: "other",
+            memberId: "m",
+            groupProtocol: "range",
+            members: []
+          }),
+        syncGroup: () =>
+          Promise.resolve({
+            memberAssignment: encodeAssignment(new Map([["in", [0]], ["out", [0]]]))
+          }),
+        heartbeat: () => Promise.resolve(undefined)
+      })
+      const topic = (name: string, topicId: string) => ({
+        topicErrorCode: 0,
+        topic: name,
+        topicId,
+        isInternal: false,
+        partitionMetadata: []
+      })
+      answering.metadata = { ...answering.metadata, topicMetadata: [topic("in", "1"), topic("out", "2")] }
+      const membership = yield* joinedMembership({ ...(yield* memberOf(answering)), topics: ["in", "out"] })
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(1_500)
+      assert.deepStrictEqual([joins, answering.lost], [1, []])
+      answering.metadata = { ...answering.metadata, topicMetadata: [topic("in", "3"), topic("out", "2")] }
+      yield* advance(1_500)
+      assert.deepStrictEqual(answering.lost, [["in-0"]])
+      assert.strictEqual(joins, 2)
+      yield* advance(3_000)
+      assert.strictEqual(joins, 2, "once")
+      yield* Fiber.interrupt(running)
+    }))
+})
+
 describe("a member of a group of KIP-848", () => {
   const topicId = "00000000-0000-0000-0000-000000000001"
   const answer = { memberEpoch: 1, heartbeatIntervalMs: 1_000, assignment: undefined }
@@ -143,6 +186,68 @@ describe("a member of a group of KIP-848", () => {
       broker = "up"
       yield* advance(200)
       assert.deepStrictEqual(requests[answered + 2]?.owned, [{ topicId, partitions: [0] }])
+      yield* Fiber.interrupt(running)
+    }))
+
+  const newId = "00000000-0000-0000-0000-000000000002"
+  const remade = { ...known, topicId: newId }
+
+  it.effect("loses what it held of a topic that was made anew, and never passes it for the new one", () =>
+    Effect.gen(function*() {
+      const requests: Array<ConsumerHeartbeat> = []
+      let hasHeard = false
+      const answering = new Answering({
+        consumerGroupHeartbeat: (request) => {
+          requests.push(request)
+          const assignment = request.memberEpoch === 0
+            ? [{ topicId, partitions: [0] }]
+            : hasHeard
+            ? [{ topicId: newId, partitions: [0] }]
+            : undefined
+          return Promise.resolve({ ...answer, assignment })
+        }
+      })
+      answering.metadata = { ...answering.metadata, topicMetadata: [known] }
+      const membership = yield* epochMembership(yield* memberOf(answering))
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(1_500)
+      const identity = membership.identity()
+      answering.metadata = { ...answering.metadata, topicMetadata: [remade] }
+      const before = requests.length
+      yield* advance(3_000)
+      assert.deepStrictEqual(answering.lost, [["in-0"]])
+      assert.notStrictEqual(membership.identity(), identity, "what ends late is not committed")
+      const told = requests.slice(before).flatMap(({ owned }) => owned ?? [])
+      assert.isTrue(told.every(({ topicId }) => topicId !== newId), "it has none of it")
+      hasHeard = true
+      yield* advance(3_000)
+      assert.deepStrictEqual(answering.assigned.at(-1), ["in-0"])
+      assert.deepStrictEqual(answering.lost, [["in-0"]])
+      assert.deepStrictEqual(answering.drained, [])
+      yield* Fiber.interrupt(running)
+    }))
+
+  it.effect("does not drain, and so does not commit, what it gives up of a topic that was made anew", () =>
+    Effect.gen(function*() {
+      let gives = [{ topicId, partitions: [0, 1] }]
+      const answering = new Answering({
+        consumerGroupHeartbeat: () => Promise.resolve({ ...answer, assignment: gives })
+      })
+      answering.metadata = { ...answering.metadata, topicMetadata: [known] }
+      const membership = yield* epochMembership(yield* memberOf(answering))
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(1_500)
+      gives = [{ topicId, partitions: [0] }]
+      yield* advance(1_500)
+      assert.deepStrictEqual(answering.drained, [["in-1"]], "the topic is the same")
+      // All of the new one is another member's.
+      gives = []
+      answering.refreshed = Effect.sync(() => {
+        answering.metadata = { ...answering.metadata, topicMetadata: [remade] }
+      })
+      yield* advance(1_500)
+      assert.deepStrictEqual(answering.lost, [["in-0"]])
+      assert.deepStrictEqual(answering.drained, [["in-1"]])
       yield* Fiber.interrupt(running)
     }))
 })

@@ -104,8 +104,11 @@ export const make = Effect.fnUntraced(function*(
   return {
     forget,
     ask: (request) =>
-      Effect.flatMap(get, ({ broker, nodeId }) =>
-        Effect.raceFirst(cluster.attempt(() => request(broker)), whileCoordinator(cluster, groupId, nodeId))).pipe(
+      Effect.flatMap(
+        get,
+        ({ broker, nodeId }) =>
+          Effect.raceFirst(cluster.attempt(() => request(broker)), whileCoordinator(cluster, groupId, nodeId))
+      ).pipe(
         Effect.tapError((failure) => groupReaction(failure) === "elsewhere" ? forget : Effect.void)
       )
   }

@@ -28,8 +28,7 @@ const frozen = (movesAfterMs: number) =>
       attempt: (request) => Effect.tryPromise({ try: () => request(), catch: failure }),
       askAny: <A>(_: (broker: Broker) => Promise<A>) => Effect.sync(() => coordinator() as A),
       broker: (nodeId) => Effect.succeed(brokerOf(nodeId)),
-      dedicated: ({ nodeId }) =>
-        Effect.succeed({ broker: brokerOf(nodeId), close: () => void closed.push(nodeId) })
+      dedicated: ({ nodeId }) => Effect.succeed({ broker: brokerOf(nodeId), close: () => void closed.push(nodeId) })
     }
     return { closed, cluster: cluster as Cluster }
   })

@@ -23,7 +23,8 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
 }
 
 /**
- * The brokers refused the credentials, or offer no mechanism that fits them. Trying again does not help.
+ * The brokers refused the credentials or the client's certificate, offer no mechanism that fits, speak TLS where this side
+ * does not, or showed a certificate that it does not accept. Trying again does not help.
  *
  * @category errors
  * @since 0.1.0
@@ -32,7 +33,7 @@ export class AuthenticationError extends Data.TaggedError("AuthenticationError")
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `Kafka refused the credentials: ${describe(this.cause)}`
+    return `authentication with Kafka failed: ${describe(this.cause)}`
   }
 }
 

@@ -8,6 +8,7 @@ import type { InvalidSettingError, KafkaError } from "@weft/kafka/KafkaError"
 import { Transport } from "@weft/kafka/Transport"
 import * as ConnectionSettings from "@weft/protocol/ConnectionSettings"
 import * as GroupConsumer from "@weft/protocol/GroupConsumer"
+import { bearerToken } from "@weft/protocol/Handshake"
 import * as LaneProducer from "@weft/protocol/LaneProducer"
 import { consumerPlan, producerPlan } from "@weft/protocol/Plan"
 import * as Effect from "effect/Effect"
@@ -20,6 +21,7 @@ import { type DecoderPlan, makeFetch } from "./internal/answers.ts"
 import { type ConnectionOptions, makeCluster } from "./internal/cluster.ts"
 import { transportName } from "./internal/errorMap.ts"
 import { makeLogCreator } from "./internal/logCreator.ts"
+import { oauthBearer } from "./internal/oauthBearer.ts"
 
 /**
  * How to prove who one is. A `token` is asked for at each authentication.
@@ -60,9 +62,9 @@ export const layer = (options: Options): Layer.Layer<Transport, InvalidSettingEr
   Layer.effect(Transport, make("brokers", options))
 
 /**
- * The same from the environment: `KAFKA_BROKERS` (`host:port`, separated by commas), and where they are set
- * `KAFKA_CLIENT_ID`, `KAFKA_SSL` (`true` or `false`), `KAFKA_SASL_MECHANISM` (`plain`, `scram-sha-256` or `scram-sha-512`)
- * with `KAFKA_SASL_USERNAME` and `KAFKA_SASL_PASSWORD`. A missing or unusable one fails with an error that names it.
+ * The same from the environment: `KAFKA_BROKERS`, and where they are set `KAFKA_CLIENT_ID`, `KAFKA_SECURITY_PROTOCOL`,
+ * `KAFKA_SSL_*` and `KAFKA_SASL_*`, all of which `ConnectionSettings.fromEnvironment` tells. A missing or unusable one fails
+ * with an error that names it.
  *
  * @category layers
  * @since 0.1.0
@@ -80,14 +82,18 @@ const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<Transport["Service"], InvalidSettingError> {
   yield* ConnectionSettings.check(setting, options)
+  const authenticationTimeoutMs = options.authenticationTimeoutMs ??
+    ConnectionSettings.defaults.authenticationTimeoutMs
   // Wherever a consumer is made, its log lines go to that place's logger.
   const connection: Effect.Effect<ConnectionOptions> = Effect.map(Effect.context<never>(), (context) => ({
     brokers: options.brokers,
     ssl: options.ssl === false ? undefined : options.ssl,
-    sasl: options.sasl === undefined ? undefined : saslOf(options.sasl, Effect.runPromiseWith(context)),
+    sasl: options.sasl === undefined
+      ? undefined
+      : saslOf(options.sasl, authenticationTimeoutMs, Effect.runPromiseWith(context)),
     clientId: options.clientId,
     connectionTimeoutMs: options.connectionTimeoutMs ?? ConnectionSettings.defaults.connectionTimeoutMs,
-    authenticationTimeoutMs: options.authenticationTimeoutMs ?? ConnectionSettings.defaults.authenticationTimeoutMs,
+    authenticationTimeoutMs,
     logCreator: makeLogCreator(Effect.runForkWith(context))
   }))
   const decoder: DecoderPlan = { name: options.decoder ?? "weft", checkCrcs: options.checkCrcs ?? true }
@@ -128,11 +134,9 @@ const make = Effect.fnUntraced(function*(
 
 const saslOf = (
   sasl: Sasl,
+  timeoutMs: number,
   run: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 ): NonNullable<KafkaConfig["sasl"]> =>
   sasl.mechanism === "oauthbearer"
-    ? {
-      mechanism: "oauthbearer",
-      oauthBearerProvider: () => run(Effect.map(sasl.token, (token) => ({ value: Redacted.value(token) })))
-    }
+    ? oauthBearer(() => run(bearerToken(sasl.token, timeoutMs)))
     : { mechanism: sasl.mechanism, username: sasl.username, password: Redacted.value(sasl.password) } as SASLOptions

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { AuthenticationError } from "@platformatic/kafka"
 import type { InvalidSettingError } from "@weft/kafka/KafkaError"
 import { Transport } from "@weft/kafka/Transport"
 import * as Cluster from "@weft/protocol/Cluster"
@@ -11,6 +12,7 @@ import * as ClusterAdmin from "@weft/protocol/ClusterAdmin"
 import * as ConnectionSettings from "@weft/protocol/ConnectionSettings"
 import * as FetchAnswer from "@weft/protocol/FetchAnswer"
 import * as GroupConsumer from "@weft/protocol/GroupConsumer"
+import { bearerToken } from "@weft/protocol/Handshake"
 import * as LaneProducer from "@weft/protocol/LaneProducer"
 import { adminPlan, type ClientPlan, consumerPlan, producerPlan } from "@weft/protocol/Plan"
 import * as Effect from "effect/Effect"
@@ -55,9 +57,9 @@ export const layer = (options: Options): Layer.Layer<Transport, InvalidSettingEr
   Layer.effect(Transport, make("brokers", options))
 
 /**
- * The same from the environment: `KAFKA_BROKERS` (`host:port`, separated by commas), and where they are set
- * `KAFKA_CLIENT_ID`, `KAFKA_SSL` (`true` or `false`), `KAFKA_SASL_MECHANISM` (`plain`, `scram-sha-256` or `scram-sha-512`)
- * with `KAFKA_SASL_USERNAME` and `KAFKA_SASL_PASSWORD`. A missing or unusable one fails with an error that names it.
+ * The same from the environment: `KAFKA_BROKERS`, and where they are set `KAFKA_CLIENT_ID`, `KAFKA_SECURITY_PROTOCOL`,
+ * `KAFKA_SSL_*` and `KAFKA_SASL_*`, all of which `ConnectionSettings.fromEnvironment` tells. A missing or unusable one fails
+ * with an error that names it.
  *
  * @category layers
  * @since 0.1.0
@@ -90,11 +92,14 @@ const make = Effect.fnUntraced(function*(
             connectionTimeoutMs,
             authenticationTimeoutMs,
             tls: options.ssl === true ? {} : options.ssl === false ? undefined : options.ssl,
-            sasl: options.sasl === undefined ? undefined : saslOf(options.sasl, Effect.runPromiseWith(context))
+            sasl: options.sasl === undefined
+              ? undefined
+              : saslOf(options.sasl, authenticationTimeoutMs, Effect.runPromiseWith(context))
           }),
         addresses: options.brokers,
         plan,
-        patienceMs: options.brokers.length * connectionTimeoutMs + authenticationTimeoutMs
+        patienceMs: options.brokers.length * connectionTimeoutMs + authenticationTimeoutMs,
+        security: { tls: options.ssl !== undefined && options.ssl !== false, sasl: options.sasl !== undefined }
       }))
   return {
     name: transportName,
@@ -128,8 +133,17 @@ const mechanisms = { "plain": "PLAIN", "scram-sha-256": "SCRAM-SHA-256", "scram-
 
 const saslOf = (
   sasl: Sasl,
+  timeoutMs: number,
   run: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 ): NonNullable<ConnectionPlan["sasl"]> =>
   sasl.mechanism === "oauthbearer"
-    ? { mechanism: "OAUTHBEARER", token: () => run(Effect.map(sasl.token, Redacted.value)) }
+    ? {
+      mechanism: "OAUTHBEARER",
+      token: () => run(bearerToken(sasl.token, timeoutMs)),
+      // A refusal comes inside an answer that is no error.
+      authBytesValidator: (refusal, callback) =>
+        refusal.length === 0
+          ? callback(null, refusal)
+          : callback(new AuthenticationError(`the broker refuses the token: ${refusal.toString()}`))
+    }
     : { mechanism: mechanisms[sasl.mechanism], username: sasl.username, password: Redacted.value(sasl.password) }

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Broker, Client, ClusterMetadata, Dedicated, Node, TopicMetadata } from "./Client.ts"
 import { consumerError, type Failure, isRetriableFailure, isUnknownTopic, protocolFailure } from "./Failure.ts"
+import * as Handshake from "./Handshake.ts"
 import type { ClientPlan } from "./Plan.ts"
 
 /**
@@ -65,8 +66,9 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
   readonly addresses: ReadonlyArray<string>
   readonly plan: ClientPlan
   readonly patienceMs: number
+  readonly security: Handshake.Security
 }): Effect.fn.Return<Cluster<B>, never, Scope.Scope> {
-  const { addresses, patienceMs, plan } = options
+  const { addresses, patienceMs, plan, security } = options
   const client = yield* Effect.acquireRelease(Effect.sync(options.open), (opened) => Effect.sync(opened.close))
   const one = yield* Semaphore.make(1)
   const about = { transport: client.name, brokers: addresses }
@@ -97,8 +99,16 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
 
   const open = one.withPermit(Effect.suspend(() =>
     connected ? Effect.void : attempt(client.connect).pipe(
-      Effect.andThen(attempt(() => client.anyBroker().then(client.refreshMetadata))),
-      Effect.timeoutOrElse({ duration: patienceMs, orElse: () => Effect.fail(noAnswer(patienceMs)) }),
+      Effect.mapError((failure) => Handshake.hinted(failure, security, false)),
+      Effect.andThen(
+        Effect.mapError(attempt(() => client.anyBroker().then(client.refreshMetadata)), (failure) =>
+          Handshake.hinted(failure, security, true))
+      ),
+      Effect.timeoutOrElse({
+        duration: patienceMs,
+        orElse: () =>
+          Effect.fail(noAnswer(patienceMs))
+      }),
       Effect.tap(() => Effect.sync(() => connected = true))
     )
   ))

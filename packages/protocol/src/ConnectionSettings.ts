@@ -4,11 +4,10 @@
  * @since 0.1.0
  */
 import { InvalidSettingError } from "@weft/kafka/KafkaError"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import type { ConnectionOptions as TlsOptions } from "node:tls"
+import type * as Redacted from "effect/Redacted"
+import { type ConnectionOptions as TlsOptions, createSecureContext } from "node:tls"
+import { securityFromEnvironment, variable } from "./internal/securityVariables.ts"
 
 /**
  * How to prove who one is. A `token` is asked for at each authentication.
@@ -54,17 +53,18 @@ export interface ConnectionSettings {
 export const defaults = { connectionTimeoutMs: 3000, authenticationTimeoutMs: 10_000 } as const
 
 /**
- * Fails where an address cannot be one; `setting` is what it came by. Nothing is connected to.
+ * Fails where an address cannot be one (`setting` is what it came by), or where nothing can be made of the TLS options.
+ * Nothing is connected to.
  *
  * @category predicates
  * @since 0.1.0
  */
 export const check = (
   setting: string,
-  { brokers }: ConnectionSettings
+  { brokers, ssl }: ConnectionSettings
 ): Effect.Effect<void, InvalidSettingError> => {
   const wrong = brokers.length === 0 ? "" : brokers.find((broker) => !isAddress(broker))
-  if (wrong === undefined) return Effect.void
+  if (wrong === undefined) return typeof ssl === "object" ? checkTls(ssl) : Effect.void
   return Effect.fail(
     new InvalidSettingError({
       setting,
@@ -76,24 +76,36 @@ export const check = (
   )
 }
 
+const checkTls = (ssl: TlsOptions): Effect.Effect<void, InvalidSettingError> =>
+  Effect.try({
+    try: () => void createSecureContext(ssl),
+    catch: (error) =>
+      new InvalidSettingError({
+        setting: "ssl",
+        value: "the TLS options",
+        reason: `cannot be used: ${(error as Error).message}`
+      })
+  })
+
 /** What is before the first colon is the host, so an IPv6 address needs a name. */
 const isAddress = (broker: string): boolean => {
   const match = /^[^\s:,/]+:(\d{1,5})$/.exec(broker)
   return match !== null && Number(match[1]) > 0 && Number(match[1]) < 65_536
 }
 
-const variable = (name: string): Effect.Effect<string | undefined, InvalidSettingError> =>
-  Config.option(Config.String(name)).pipe(
-    Effect.mapError((error) => new InvalidSettingError({ setting: name, value: undefined, reason: error.message })),
-    Effect.map((value) => Option.getOrUndefined(Option.filter(value, (one) => one.trim() !== "")))
-  )
-
-const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const
-
 /**
- * `KAFKA_BROKERS` (`host:port`, separated by commas), and where they are set `KAFKA_CLIENT_ID`, `KAFKA_SSL` (`true` or
- * `false`), `KAFKA_SASL_MECHANISM` (`plain`, `scram-sha-256` or `scram-sha-512`) with `KAFKA_SASL_USERNAME` and
- * `KAFKA_SASL_PASSWORD`. A missing or unusable one fails with an error that names it.
+ * `KAFKA_BROKERS` (`host:port`, separated by commas), `KAFKA_CLIENT_ID`, and, each by Kafka's own name of the setting:
+ *
+ * - `KAFKA_SECURITY_PROTOCOL`: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. Where it is not set, `KAFKA_SSL` (`true`
+ *   or `false`) says whether there is TLS, and a mechanism that there is SASL.
+ * - `KAFKA_SSL_TRUSTSTORE_LOCATION` or `KAFKA_SSL_TRUSTSTORE_CERTIFICATES`: which authorities to trust, as a file or in
+ *   itself, in PEM. Default: those of Node.
+ * - `KAFKA_SSL_KEYSTORE_LOCATION`, or `KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN` with `KAFKA_SSL_KEYSTORE_KEY`: a certificate of
+ *   one's own and its key, in PEM; `KAFKA_SSL_KEY_PASSWORD` where the key is encrypted.
+ * - `KAFKA_SASL_MECHANISM`: `plain`, `scram-sha-256` or `scram-sha-512` with `KAFKA_SASL_USERNAME` and `KAFKA_SASL_PASSWORD`,
+ *   or `oauthbearer` with `KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL`, a `file:` URL that is read at each authentication.
+ *
+ * One that is missing, unusable, or at odds with another fails with an error that names it and no secret.
  *
  * @category constructors
  * @since 0.1.0
@@ -107,37 +119,9 @@ export const fromEnvironment: Effect.Effect<ConnectionSettings, InvalidSettingEr
       reason: "is not set; give some brokers as host:port, separated by commas"
     })
   }
-  const ssl = (yield* variable("KAFKA_SSL"))?.trim().toLowerCase()
-  if (ssl !== undefined && ssl !== "true" && ssl !== "false") {
-    return yield* new InvalidSettingError({ setting: "KAFKA_SSL", value: ssl, reason: "is neither true nor false" })
-  }
   return {
     brokers: brokers.split(",").map((broker) => broker.trim()).filter((broker) => broker !== ""),
     clientId: yield* variable("KAFKA_CLIENT_ID"),
-    ssl: ssl === "true",
-    sasl: yield* saslFromEnvironment
+    ...(yield* securityFromEnvironment)
   }
 })
-
-const saslFromEnvironment: Effect.Effect<Sasl | undefined, InvalidSettingError> = Effect.gen(function*() {
-  const given = (yield* variable("KAFKA_SASL_MECHANISM"))?.trim()
-  const username = yield* variable("KAFKA_SASL_USERNAME")
-  const password = yield* variable("KAFKA_SASL_PASSWORD")
-  const set = username !== undefined ? "KAFKA_SASL_USERNAME" : "KAFKA_SASL_PASSWORD"
-  if (given === undefined && username === undefined && password === undefined) return undefined
-  if (given === undefined) return yield* missing("KAFKA_SASL_MECHANISM", set)
-  const mechanism = mechanisms.find((one) => one === given.toLowerCase())
-  if (mechanism === undefined) {
-    return yield* new InvalidSettingError({
-      setting: "KAFKA_SASL_MECHANISM",
-      value: given,
-      reason: `is none of ${mechanisms.join(", ")}`
-    })
-  }
-  if (username === undefined) return yield* missing("KAFKA_SASL_USERNAME", "KAFKA_SASL_MECHANISM")
-  if (password === undefined) return yield* missing("KAFKA_SASL_PASSWORD", "KAFKA_SASL_MECHANISM")
-  return { mechanism, username, password: Redacted.make(password) }
-})
-
-const missing = (setting: string, given: string): InvalidSettingError =>
-  new InvalidSettingError({ setting, value: undefined, reason: `is not set, but ${given} is` })

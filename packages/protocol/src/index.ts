@@ -61,6 +61,11 @@ export * as GroupReaction from "./GroupReaction.ts"
 /**
  * @since 0.1.0
  */
+export * as Handshake from "./Handshake.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as LaneProducer from "./LaneProducer.ts"
 
 /**

@@ -24,7 +24,8 @@ describe("Cluster", () => {
         open: () => client as Client,
         addresses: [],
         plan: adminPlan,
-        patienceMs: 1_000
+        patienceMs: 1_000,
+        security: { tls: false, sasl: false }
       })
       const asking = yield* Effect.forkChild(cluster.dedicated({ nodeId: 1, host: "127.0.0.1", port: 1 }))
       yield* advance(20)
@@ -71,7 +72,8 @@ describe("Cluster", () => {
       open: () => client as Client,
       addresses: [],
       plan: adminPlan,
-      patienceMs: 1_000
+      patienceMs: 1_000,
+      security: { tls: false, sasl: false }
     })
     return { asked, cluster }
   }

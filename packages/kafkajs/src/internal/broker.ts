@@ -17,7 +17,8 @@ export class KafkaJsBroker implements Broker {
     this.raw = raw
   }
   isConnected(): boolean {
-    return this.raw.isConnected()
+    // kafkajs's own broker is none any more when its session is about to end, and the next request would renew that.
+    return this.raw.connectionPool.isConnected()
   }
   send<A>(request: WireRequest<A>): Promise<A | undefined> {
     return send(this.raw, request)

@@ -103,6 +103,7 @@ export const makeCluster = (
       open: () => openClient(clusterOptions(connection, plan)),
       addresses: connection.brokers,
       plan,
-      patienceMs: connection.brokers.length * connection.connectionTimeoutMs + connection.authenticationTimeoutMs
+      patienceMs: connection.brokers.length * connection.connectionTimeoutMs + connection.authenticationTimeoutMs,
+      security: { tls: connection.ssl !== undefined, sasl: connection.sasl !== undefined }
     })
   )

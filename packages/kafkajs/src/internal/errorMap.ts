@@ -4,6 +4,7 @@
  */
 import { codes, type ErrorCode, errorCode } from "@weft/protocol/ErrorCode"
 import type { Failure } from "@weft/protocol/Failure"
+import { refusal } from "@weft/protocol/Handshake"
 
 export const transportName = "kafkajs"
 
@@ -38,6 +39,8 @@ const unwrap = (outer: unknown, error: unknown, depth: number): Failure => {
   if (typeof error !== "object" || error === null || depth > deepest) return { _tag: "Other", cause: outer }
   const { cause, code, errors, groups, message, name, partitions } = error as Thrown
   if (typeof code === "number") return { _tag: "Protocol", code: protocolCode(code, message), cause: error }
+  const refused = refusal(error as Thrown)
+  if (refused !== undefined) return refused
   if (typeof name === "string") {
     if (name === "KafkaJSSASLAuthenticationError") return { _tag: "Authentication", cause: error }
     if (name === "KafkaJSNotImplemented" || name === "KafkaJSServerDoesNotSupportApiKey") {

@@ -11,6 +11,7 @@ import type {
   TopicResults,
   WireRequest
 } from "@weft/protocol/Client"
+import { isTlsRecord, TlsExpected } from "@weft/protocol/Handshake"
 import { Reader } from "@weft/protocol/Wire"
 import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
@@ -61,6 +62,11 @@ interface Connection extends Receiver {
     readonly pending: ReadonlyArray<unknown>
     scheduleCheckPendingRequests: () => void
   }
+  readonly ssl: object | null
+  /** How long an authentication holds, in milliseconds; 0: for as long as the connection. */
+  readonly sessionLifetime: { readonly toNumber: () => number }
+  /** How long before its end it is renewed, in milliseconds. */
+  reauthenticationThreshold: number
   socket?: Socket | undefined
   rejectRequests(error: Error): void
   connect: () => Promise<unknown>
@@ -69,6 +75,7 @@ interface Connection extends Receiver {
 
 interface ConnectionPool {
   readonly pool: ReadonlyArray<Connection>
+  isConnected(): boolean
   send(request: unknown): Promise<unknown>
 }
 
@@ -331,7 +338,9 @@ const trackConnections = (cluster: InnerCluster, receivesInPlace: boolean): Conn
       for (const connection of pool.pool) {
         all.add(connection)
         restQueue(connection)
+        noticeTls(connection)
         connectOnce(connection)
+        renewInTime(connection)
         forgetSocket(connection)
         if (receivesInPlace) receiveInPlace(connection)
         if (isClosed) closeConnection(connection)
@@ -363,6 +372,30 @@ const connectOnce = (connection: Connection): void => {
     underWay ??= connect.call(connection).finally(() => {
       underWay = undefined
     })
+}
+
+/** A broker that speaks TLS, where kafkajs does not, answers what kafkajs takes for the length of a long answer. */
+const noticeTls = (connection: Connection): void => {
+  if (connection.ssl !== null && connection.ssl !== undefined) return
+  const connect = connection.connect
+  connection.connect = () => {
+    const before = connection.socket
+    const connecting = connect.call(connection)
+    const { socket } = connection
+    if (socket !== before) {
+      socket?.prependOnceListener("data", (bytes: Buffer) => {
+        if (isTlsRecord(bytes)) connection.rejectRequests(new TlsExpected())
+      })
+    }
+    return connecting
+  }
+}
+
+/** kafkajs renews a session ten seconds before its end: one that is no longer than that, before each request. */
+const renewInTime = (connection: Connection): void => {
+  Object.defineProperty(connection, "reauthenticationThreshold", {
+    get: () => Math.min(10_000, Math.floor(connection.sessionLifetime.toNumber() / 4))
+  })
 }
 
 /** kafkajs ends a socket that is gone again and again while it looks for the broker, and each time leaves a listener. */

@@ -13,6 +13,7 @@ import {
   Writer
 } from "@platformatic/kafka"
 import type { WireRequest } from "@weft/protocol/Client"
+import { isTlsRecord, TlsExpected } from "@weft/protocol/Handshake"
 import { Reader } from "@weft/protocol/Wire"
 import * as Effect from "effect/Effect"
 import { isIP } from "node:net"
@@ -44,18 +45,36 @@ const requestsAtOnce = 1000
 const softwareName = "weft"
 const softwareVersion = "0.1.0"
 
+/** The library's, which authenticates again when it likes, and sends other requests meanwhile: the broker hangs up then. */
+class RenewingConnection extends LibraryConnection {
+  renew: (authenticate: () => void) => void = (authenticate) => authenticate()
+  override reauthenticate(): void {
+    this.renew(() => super.reauthenticate())
+  }
+}
+
 export class Connection {
-  private readonly library: LibraryConnection
+  private readonly library: RenewingConnection
   private readonly requestTimeoutMs: number
   private readonly connectionTimeoutMs: number
+  private readonly authenticationTimeoutMs: number
+  private readonly tls: boolean
   private latest: ReadonlyMap<number, number> = new Map()
   private readonly onClosed: Array<(error: Error) => void> = []
   private closed = false
+  /** Why it can be used no more, where that was told: requests learn from the library only that it is so. */
+  private broken: Error | undefined
+  /** Requests that wait for their answers. */
+  private readonly underWay = new Set<Promise<unknown>>()
+  /** While the session is renewed, nothing else is sent. */
+  private renewal: Promise<void> | undefined
 
   private constructor(host: string, plan: ConnectionPlan) {
     this.requestTimeoutMs = plan.requestTimeoutMs
     this.connectionTimeoutMs = plan.connectionTimeoutMs
-    this.library = new LibraryConnection(plan.clientId, {
+    this.authenticationTimeoutMs = plan.authenticationTimeoutMs
+    this.tls = plan.tls !== undefined
+    this.library = new RenewingConnection(plan.clientId, {
       connectTimeout: plan.connectionTimeoutMs + (plan.sasl === undefined ? 0 : plan.authenticationTimeoutMs),
       requestTimeout: never,
       maxInflights: requestsAtOnce,
@@ -65,7 +84,10 @@ export class Connection {
       ...(plan.sasl === undefined ? {} : { sasl: plan.sasl })
     })
     // An event of this name that nobody hears ends the process.
-    this.library.on("error", () => undefined)
+    this.library.on("error", (error) => {
+      this.broken ??= error
+    })
+    this.library.renew = (authenticate) => this.renew(authenticate)
   }
 
   /** `opened` is called at once, so that what is still connecting can be closed. */
@@ -103,7 +125,7 @@ export class Connection {
 
   /** The same, where the broker itself may take its time. */
   inPartsFor<Args extends ReadonlyArray<unknown>, A>(timeoutMs: number, api: Api<Args, A>, ...args: Args): Promise<A> {
-    return this.within(Math.max(timeoutMs, this.requestTimeoutMs), api.async(this.library, ...args))
+    return this.request(Math.max(timeoutMs, this.requestTimeoutMs), () => api.async(this.library, ...args))
       .catch((error: unknown) => {
         if (error instanceof ResponseError) return (error as unknown as { readonly response: A }).response
         throw error
@@ -111,29 +133,30 @@ export class Connection {
   }
 
   ask<Args extends ReadonlyArray<unknown>, A>(api: Api<Args, A>, ...args: Args): Promise<A> {
-    return this.within(this.requestTimeoutMs, api.async(this.library, ...args))
+    return this.request(this.requestTimeoutMs, () => api.async(this.library, ...args))
   }
 
   send<A>(request: WireRequest<A>): Promise<A | undefined> {
     const version = Math.min(request.maxVersion, this.latestVersion(request.apiKey))
     const isAnswered = request.expectResponse !== false
-    const answered = new Promise<A | undefined>((resolve, reject) => {
-      this.library.send<A>(
-        request.apiKey,
-        version,
-        () => {
-          const writer = Writer.create().append(request.encode(version).buffer)
-          if (!isAnswered) writer.context["noResponse"] = true
-          return writer
-        },
-        (_correlationId, _apiKey, _apiVersion, { buffer, position }) =>
-          request.decode(new Reader(buffer.slice(position)), version),
-        false,
-        false,
-        (error, payload) => error === null ? resolve(isAnswered ? payload : undefined) : reject(error)
-      )
-    })
-    return this.within(Math.max(request.timeoutMs ?? 0, this.requestTimeoutMs), answered)
+    const sent = () =>
+      new Promise<A | undefined>((resolve, reject) => {
+        this.library.send<A>(
+          request.apiKey,
+          version,
+          () => {
+            const writer = Writer.create().append(request.encode(version).buffer)
+            if (!isAnswered) writer.context["noResponse"] = true
+            return writer
+          },
+          (_correlationId, _apiKey, _apiVersion, { buffer, position }) =>
+            request.decode(new Reader(buffer.slice(position)), version),
+          false,
+          false,
+          (error, payload) => error === null ? resolve(isAnswered ? payload : undefined) : reject(error)
+        )
+      })
+    return this.request(Math.max(request.timeoutMs ?? 0, this.requestTimeoutMs), sent)
   }
 
   /** Now; what waits for an answer fails. */
@@ -149,16 +172,52 @@ export class Connection {
 
   private async connect({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      void this.library.connect(host, port, (error) => error === null ? resolve() : reject(error))
+      void this.library.connect(host, port, (error) => error === null ? resolve() : reject(this.broken ?? error))
+      if (this.tls) return
+      this.library.socket?.prependOnceListener("data", (bytes: Buffer) => {
+        if (isTlsRecord(bytes)) this.broken ??= new TlsExpected()
+      })
     })
     await this.learnVersions()
   }
 
+  private renew(authenticate: () => void): void {
+    const renewed = Promise.allSettled(this.underWay).then(() => {
+      if (this.closed) return
+      const over = new Promise<void>((resolve) => {
+        // The library tells the end of it by either.
+        const ended = () => {
+          this.library.off("connect", ended).off("error", ended)
+          resolve()
+        }
+        this.library.on("connect", ended).on("error", ended)
+        authenticate()
+      })
+      return this.within(this.authenticationTimeoutMs, over)
+    })
+    // What waits is told by the connection, which is closed where there was no answer.
+    const renewal = renewed.catch(() => undefined).then(() => {
+      if (this.renewal === renewal) this.renewal = undefined
+    })
+    this.renewal = renewal
+  }
+
+  private request<A>(timeoutMs: number, send: () => Promise<A>): Promise<A> {
+    if (this.renewal !== undefined) return this.renewal.then(() => this.request(timeoutMs, send))
+    const answered = this.within(timeoutMs, send())
+    this.underWay.add(answered)
+    const over = () => {
+      this.underWay.delete(answered)
+    }
+    answered.then(over, over)
+    return answered
+  }
+
   private async learnVersions(): Promise<void> {
     // A server that takes the connection and says nothing must leave time for the next address.
-    const { apiKeys } = await this.within(
+    const { apiKeys } = await this.request(
       this.connectionTimeoutMs,
-      apiVersionsV3.api.async(this.library, softwareName, softwareVersion)
+      () => apiVersionsV3.api.async(this.library, softwareName, softwareVersion)
     ).catch((error: unknown) => {
       throw isUnsupportedVersion(error) ? new UnsupportedApiError(`a broker before ${needed.since}`) : error
     })
@@ -179,7 +238,7 @@ export class Connection {
         this.close()
       })
       const timer = Effect.runFork(Effect.delay(giveUp, timeoutMs))
-      answer.finally(() => timer.interruptUnsafe()).then(resolve, reject)
+      answer.finally(() => timer.interruptUnsafe()).then(resolve, (error: unknown) => reject(this.broken ?? error))
     })
   }
 

@@ -12,7 +12,7 @@ import * as Admin from "./Admin.ts"
 import { ConsumerRecord } from "./ConsumerRecord.ts"
 import * as ConsumerSettings from "./ConsumerSettings.ts"
 import type { FetchedBatch } from "./FetchedBatch.ts"
-import type { KafkaError } from "./KafkaError.ts"
+import { type KafkaError, TransportError } from "./KafkaError.ts"
 import * as TopicPartition from "./TopicPartition.ts"
 import { Transport } from "./Transport.ts"
 
@@ -105,7 +105,13 @@ export const read = (all: ReadonlyArray<LogRange>): Stream.Stream<ConsumerRecord
         onAlive: () => undefined
       }
     })
-    yield* Effect.forkScoped(Effect.catch(consumer.run, (error) => Queue.fail(events, error)))
+    yield* Effect.forkScoped(consumer.run.pipe(
+      Effect.catch((error) => Queue.fail(events, error)),
+      // A defect of the library must not leave a reader that waits for ever.
+      Effect.catchDefect((cause) =>
+        Queue.fail(events, new TransportError({ transport: transport.name, reason: "defect", retriable: true, cause }))
+      )
+    ))
 
     const done = (partition: TopicPartition.TopicPartition) => {
       unread.delete(partition.key)

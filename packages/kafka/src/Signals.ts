@@ -11,19 +11,25 @@ import { constants } from "node:os"
 
 const names = ["SIGTERM", "SIGINT"] as const
 
-/** A terminal's Ctrl-C reaches a program that npm has started twice: from the terminal, and from npm. It is one wish. */
-const sameWishMs = 200
+/**
+ * A terminal's Ctrl-C reaches a program that npm has started twice: from the terminal, and from npm. It is one wish, and
+ * always the same signal.
+ */
+const sameWishNanos = 200_000_000n
+
+type Name = typeof names[number]
 
 /** What the process does at once, however many ask for it. */
 let users = 0
 let stopListening = (): void => undefined
 
 const listen = (clock: Clock.Clock): () => void => {
-  let first: number | undefined
-  const told = (name: typeof names[number]): void => {
-    const now = clock.currentTimeMillisUnsafe()
-    first ??= now
-    if (now - first < sameWishMs) return
+  let first: { readonly name: Name; readonly at: bigint } | undefined
+  const told = (name: Name): void => {
+    // Not the time of day, which may be set back meanwhile.
+    const at = clock.currentTimeNanosUnsafe()
+    first ??= { name, at }
+    if (name === first.name && at - first.at < sameWishNanos) return
     process.stderr.write(`${name} again: ending at once; what is not committed comes again\n`)
     process.exit(128 + constants.signals[name])
   }
@@ -42,7 +48,9 @@ const listen = (clock: Clock.Clock): () => void => {
  * **Details**
  *
  * Only signals count that somebody listens to when this begins, as `NodeRuntime.runMain` does: the others end a process
- * at the first time, which is Node's own way. Signals within 200 ms of the first are the first.
+ * at the first time, which is Node's own way. The same signal within 200 ms of the first is the first, since npm passes on
+ * what the program has heard already; another one is a second wish, however soon it comes. A program whose event loop is
+ * blocked hears signals when it goes on: of two that came meanwhile it cannot know how far apart they were.
  *
  * `Consumer.gracefully`, `Pipeline.run`, `Pipeline.layer` and `Pipeline.launch` do this by themselves.
  *

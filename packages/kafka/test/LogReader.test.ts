@@ -81,4 +81,18 @@ describe("LogReader", () => {
       const failure = yield* Effect.flip(collect([{ topic: "log", partition: 9, from: 0n, to: 1n }]))
       assert.strictEqual(failure._tag, "UnknownTopicError")
     }).pipe(Effect.provide(layer)))
+
+  it.effect("fails where the client library does in a way that it does not tell", () =>
+    Effect.gen(function*() {
+      yield* filled
+      const transport = yield* Transport
+      const broken: Transport["Service"] = {
+        ...transport,
+        consumer: (options) =>
+          Effect.map(transport.consumer(options), (consumer) => ({ ...consumer, run: Effect.die("a bug") }))
+      }
+      const reading = Effect.flip(collect(yield* LogReader.ranges(["log"])))
+      const failure = yield* Effect.provideService(reading, Transport, broken)
+      assert.deepStrictEqual(failure._tag === "TransportError" && [failure.reason, failure.cause], ["defect", "a bug"])
+    }).pipe(Effect.provide(layer)))
 })

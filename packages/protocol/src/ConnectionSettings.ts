@@ -101,7 +101,8 @@ const isAddress = (broker: string): boolean => {
  * - `KAFKA_SSL_TRUSTSTORE_LOCATION` or `KAFKA_SSL_TRUSTSTORE_CERTIFICATES`: which authorities to trust, as a file or in
  *   itself, in PEM. Default: those of Node.
  * - `KAFKA_SSL_KEYSTORE_LOCATION`, or `KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN` with `KAFKA_SSL_KEYSTORE_KEY`: a certificate of
- *   one's own and its key, in PEM; `KAFKA_SSL_KEY_PASSWORD` where the key is encrypted.
+ *   one's own and its key, in PEM; `KAFKA_SSL_KEY_PASSWORD` where the key is encrypted. Or, with
+ *   `KAFKA_SSL_KEYSTORE_TYPE=PKCS12`, a location and its `KAFKA_SSL_KEYSTORE_PASSWORD`.
  * - `KAFKA_SASL_MECHANISM`: `plain`, `scram-sha-256` or `scram-sha-512` with `KAFKA_SASL_USERNAME` and `KAFKA_SASL_PASSWORD`,
  *   or `oauthbearer` with `KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL`, a `file:` URL that is read at each authentication.
  *

@@ -33,6 +33,8 @@ interface TlsSettings {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
+  /** PKCS #12. */
+  readonly pfx?: Buffer
   readonly passphrase?: string
 }
 
@@ -91,11 +93,14 @@ interface Given {
   readonly options: TlsSettings
 }
 
-const readText = (name: string, path: string): Effect.Effect<string, InvalidSettingError> =>
+const read = (name: string, path: string): Effect.Effect<Buffer, InvalidSettingError> =>
   Effect.tryPromise({
-    try: () => readFile(path.trim(), "utf8"),
+    try: () => readFile(path.trim()),
     catch: (error) => invalid(name, path, `cannot be read: ${(error as Error).message}`)
   })
+
+const readText = (name: string, path: string): Effect.Effect<string, InvalidSettingError> =>
+  Effect.map(read(name, path), (bytes) => bytes.toString())
 
 const authorities: Effect.Effect<Given | undefined, InvalidSettingError> = Effect.gen(function*() {
   const path = yield* variable("KAFKA_SSL_TRUSTSTORE_LOCATION")
@@ -114,7 +119,26 @@ const authorities: Effect.Effect<Given | undefined, InvalidSettingError> = Effec
   return { name, options: { ca } }
 })
 
+const keystoreTypes = ["PEM", "PKCS12"] as const
+
 const identity: Effect.Effect<Given | undefined, InvalidSettingError> = Effect.gen(function*() {
+  const type = ((yield* variable("KAFKA_SSL_KEYSTORE_TYPE")) ?? "PEM").trim().toUpperCase()
+  if (!keystoreTypes.some((one) => one === type)) {
+    return yield* invalid("KAFKA_SSL_KEYSTORE_TYPE", type, `is none of ${keystoreTypes.join(", ")}`)
+  }
+  return yield* type === "PEM" ? pemIdentity : pkcs12Identity
+})
+
+const usable = (given: Given, path: string | undefined, what: string): Effect.Effect<Given, InvalidSettingError> =>
+  Effect.try({
+    try: () => {
+      createSecureContext(given.options)
+      return given
+    },
+    catch: (error) => invalid(given.name, path, `holds no ${what}: ${(error as Error).message}`)
+  })
+
+const pemIdentity: Effect.Effect<Given | undefined, InvalidSettingError> = Effect.gen(function*() {
   const path = yield* variable("KAFKA_SSL_KEYSTORE_LOCATION")
   const chain = yield* variable("KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN")
   const bareKey = yield* variable("KAFKA_SSL_KEYSTORE_KEY")
@@ -135,11 +159,17 @@ const identity: Effect.Effect<Given | undefined, InvalidSettingError> = Effect.g
   if (cert === undefined) return yield* missing("KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN", "KAFKA_SSL_KEYSTORE_KEY")
   if (key === undefined) return yield* missing("KAFKA_SSL_KEYSTORE_KEY", "KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN")
   const options = { cert, key, ...(passphrase === undefined ? {} : { passphrase }) }
-  yield* Effect.try({
-    try: () => void createSecureContext(options),
-    catch: (error) => invalid(name, path, `holds no certificate with its key in PEM: ${(error as Error).message}`)
-  })
-  return { name, options }
+  return yield* usable({ name, options }, path, "certificate with its key in PEM")
+})
+
+const pkcs12Identity: Effect.Effect<Given, InvalidSettingError> = Effect.gen(function*() {
+  const name = "KAFKA_SSL_KEYSTORE_LOCATION"
+  const path = yield* variable(name)
+  if (path === undefined) return yield* missing(name, "KAFKA_SSL_KEYSTORE_TYPE")
+  const pfx = yield* read(name, path)
+  const passphrase = yield* variable("KAFKA_SSL_KEYSTORE_PASSWORD")
+  const options = { pfx, ...(passphrase === undefined ? {} : { passphrase }) }
+  return yield* usable({ name, options }, path, "PKCS #12 that KAFKA_SSL_KEYSTORE_PASSWORD opens")
 })
 
 // SASL

@@ -109,6 +109,19 @@ export interface TopicPartitions<A> {
 }
 
 /**
+ * An answer that is read while its bytes come.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Assembly<A> {
+  /** The next of its bytes, which are valid for this call alone. */
+  take(bytes: Buffer, start: number, end: number): void
+  /** After all of them. Throws what is wrong with it. */
+  answer(): A
+}
+
+/**
  * A request that is written and read here, on the library's connection. The encoding is that of versions before the
  * flexible ones: no tagged fields, neither in the header nor in the body.
  *
@@ -122,6 +135,8 @@ export interface WireRequest<A> {
   readonly maxVersion: number
   readonly encode: (version: number) => Writer
   readonly decode: (reader: Reader, version: number) => A
+  /** In place of `decode`, where the library hands over the bytes of an answer as they come. `size`: how many there will be. */
+  readonly assemble?: (size: number) => Assembly<A>
   /** `false`: the broker sends none, and the answer is `undefined`. */
   readonly expectResponse?: boolean
   /** Where the broker itself may take its time; else the one of all requests. */

@@ -9,7 +9,8 @@ import * as RecordBatchDecoder from "@weft/kafka/RecordBatchDecoder"
 import * as Effect from "effect/Effect"
 import type { Broker } from "./Client.ts"
 import type { Failure } from "./Failure.ts"
-import { type FetchOptions, fetchRequest, type RawPartition } from "./FetchRequest.ts"
+import type { RawPartition } from "./FetchLayout.ts"
+import { type FetchOptions, fetchRequest } from "./FetchRequest.ts"
 import { crc32c, decompressors } from "./internal/codecs.ts"
 
 /**
@@ -73,27 +74,27 @@ export const make = <B extends Broker>(options: {
   return Effect.fnUntraced(function*(broker, wanted) {
     const answer = yield* Effect.tryPromise({ try: () => broker.send(fetchRequest(wanted)), catch: classify })
     const { errorCode, partitions } = answer!
-    const total = partitions.reduce((bytes, { records }) => bytes + records.length, 0)
     const answered: Array<AnsweredPartition> = []
     for (const one of partitions) {
       answered.push(
         decodeMessageSet !== undefined && isMessageSet(one)
           ? yield* decodeMessageSet(one, wanted)
-          : fromBytes(decoder, one, wanted, total)
+          : fromBytes(decoder, one, wanted)
       )
     }
     return { errorCode, partitions: answered }
   })
 }
 
-/** A partition with less of the answer than this keeps none of it alive. */
-const largestShare = 0.5
+/** A partition with less of its memory than this, and others with the rest, keeps none of it alive. */
+const smallestShare = 0.5
+
+const isSmallShare = ({ buffer, length }: Buffer): boolean => length < smallestShare * buffer.byteLength
 
 const fromBytes = (
   decoder: Decoder,
   { errorCode, partition, topic, ...raw }: RawPartition,
-  { isolationLevel }: FetchOptions,
-  total: number
+  { isolationLevel }: FetchOptions
 ): AnsweredPartition => ({
   topic,
   partition,
@@ -106,7 +107,7 @@ const fromBytes = (
       highWatermark: isolationLevel === 1 ? raw.lastStableOffset : raw.highWatermark,
       abortedTransactions: raw.abortedTransactions,
       records: raw.records,
-      copy: raw.records.length < largestShare * total
+      copy: isSmallShare(raw.records)
     })
 })
 

@@ -1,12 +1,12 @@
 /**
  * The Fetch request, version 11 (since Kafka 2.3), whose answer keeps the records of each partition as the bytes that they
- * are.
+ * are: see `FetchLayout`.
  *
  * @since 0.1.0
  */
-import type { AbortedTransaction } from "@weft/kafka/RecordBatch"
 import type { WireRequest } from "./Client.ts"
-import { type Reader, Writer } from "./Wire.ts"
+import * as FetchLayout from "./FetchLayout.ts"
+import { Writer } from "./Wire.ts"
 
 /**
  * A partition to fetch from.
@@ -37,22 +37,6 @@ export interface FetchOptions {
 }
 
 /**
- * What came for one partition, as it came.
- *
- * @category models
- * @since 0.1.0
- */
-export interface RawPartition {
-  readonly topic: string
-  readonly partition: number
-  readonly errorCode: number
-  readonly highWatermark: bigint
-  readonly lastStableOffset: bigint
-  readonly abortedTransactions: ReadonlyArray<AbortedTransaction>
-  readonly records: Buffer
-}
-
-/**
  * Kafka's number for the request.
  *
  * @category constants
@@ -69,16 +53,12 @@ export const fetchKey = 1
 export const fetchVersion = 11
 
 /**
- * What a broker answered, as it came.
+ * As which it is known to the library, which has a fetch of its own.
  *
- * @category models
+ * @category constants
  * @since 0.1.0
  */
-export interface RawAnswer {
-  readonly throttleMs: number
-  readonly errorCode: number
-  readonly partitions: ReadonlyArray<RawPartition>
-}
+export const fetchName = "Fetch as bytes"
 
 /** What the network may take besides the time that the broker waits for records. */
 const networkDelayMs = 100
@@ -89,9 +69,9 @@ const networkDelayMs = 100
  * @category constructors
  * @since 0.1.0
  */
-export const fetchRequest = (options: FetchOptions): WireRequest<RawAnswer> => ({
+export const fetchRequest = (options: FetchOptions): WireRequest<FetchLayout.RawAnswer> => ({
   apiKey: fetchKey,
-  apiName: "Fetch",
+  apiName: fetchName,
   maxVersion: fetchVersion,
   timeoutMs: options.maxWaitMs + networkDelayMs,
   throttleMs: (answer) => answer.throttleMs,
@@ -106,13 +86,8 @@ export const fetchRequest = (options: FetchOptions): WireRequest<RawAnswer> => (
       })
     }).int32(0).string("")
   },
-  decode: (reader) => {
-    const throttleMs = reader.int32()
-    const errorCode = reader.int16()
-    // The id of the session that there is not.
-    reader.int32()
-    return { throttleMs, errorCode, partitions: reader.array(() => partitionsOf(reader)).flat() }
-  }
+  decode: (reader) => FetchLayout.read(reader.rest()),
+  assemble: FetchLayout.assemble
 })
 
 /** Partitions of one topic that follow each other go together; a topic may come more than once, to keep the order. */
@@ -124,28 +99,4 @@ const inOrder = (partitions: ReadonlyArray<WantedPartition>): ReadonlyArray<Read
     else runs.push([wanted])
   }
   return runs
-}
-
-const partitionsOf = (reader: Reader): ReadonlyArray<RawPartition> => {
-  const topic = reader.string() ?? ""
-  return reader.array((): RawPartition => {
-    const partition = reader.int32()
-    const errorCode = reader.int16()
-    const highWatermark = reader.int64()
-    const lastStableOffset = reader.int64()
-    // Where the log starts.
-    reader.int64()
-    const abortedTransactions = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }))
-    // A replica to prefer, which is only for those who say where they are.
-    reader.int32()
-    return {
-      topic,
-      partition,
-      errorCode,
-      highWatermark,
-      lastStableOffset,
-      abortedTransactions,
-      records: reader.sized()
-    }
-  })
 }

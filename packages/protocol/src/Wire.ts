@@ -117,6 +117,10 @@ export class Reader {
     const at = this.take(size)
     return this.bytes.subarray(at, at + size)
   }
+  /** What has not been read, in place. */
+  rest(): Buffer {
+    return this.bytes.subarray(this.at)
+  }
   array<A>(each: () => A): Array<A> {
     const size = this.int32()
     const values: Array<A> = []

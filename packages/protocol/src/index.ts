@@ -46,6 +46,11 @@ export * as FetchAnswer from "./FetchAnswer.ts"
 /**
  * @since 0.1.0
  */
+export * as FetchLayout from "./FetchLayout.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as FetchRequest from "./FetchRequest.ts"
 
 /**

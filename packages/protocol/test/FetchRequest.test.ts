@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
 import { createRequire } from "node:module"
-import { type FetchOptions, fetchRequest, type RawPartition } from "../src/FetchRequest.ts"
+import type { RawPartition } from "../src/FetchLayout.ts"
+import { type FetchOptions, fetchRequest } from "../src/FetchRequest.ts"
 import { Reader, Writer } from "../src/Wire.ts"
 
 const require = createRequire(import.meta.url)
@@ -53,6 +55,20 @@ const answer = (parts: ReadonlyArray<RawPartition>): Buffer => {
 
 const decode = (bytes: Buffer) => fetchRequest(options).decode(new Reader(bytes), 11)
 
+/** In pieces of these sizes, each of them gone once it was taken. */
+const assemble = (bytes: Buffer, cuts: ReadonlyArray<number>, size = bytes.length) => {
+  const assembly = fetchRequest(options).assemble!(size)
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const cut = cuts[i % cuts.length]!
+    const before = 3
+    const piece = Buffer.concat([Buffer.alloc(before), bytes.subarray(at, at + cut)])
+    assembly.take(piece, before, piece.length)
+    piece.fill(0xff)
+    at += cut
+  }
+  return assembly.answer()
+}
+
 describe("FetchRequest", () => {
   it("is byte for byte what kafkajs would send for the same partitions in the same order", async () => {
     const topics = [["a", [0, 1]], ["b", [2]], ["a", [3]]] as const
@@ -96,7 +112,58 @@ describe("FetchRequest", () => {
   it("an answer that ends too early is refused", () => {
     const bytes = answer([partition({ records: Buffer.from("records") })])
     for (let length = 0; length < bytes.length; length++) {
-      assert.throws(() => decode(bytes.subarray(0, length)), RangeError)
+      const part = bytes.subarray(0, length)
+      assert.throws(() => decode(part), RangeError)
+      assert.throws(() => assemble(part, [length]), RangeError)
     }
+  })
+
+  it("reads the same while it comes, however it is cut, each partition's records in memory of their own", () => {
+    const parts = fc.array(
+      fc.record({
+        topic: fc.constantFrom("a", "", "another"),
+        errorCode: fc.constantFrom(0, 6),
+        records: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+        abortedTransactions: fc.array(fc.constant({ producerId: 9n, firstOffset: 4n }), { maxLength: 2 })
+      }).map(partition),
+      { maxLength: 5 }
+    )
+    const cuts = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1 })
+    fc.assert(fc.property(parts, cuts, (given, sizes) => {
+      const bytes = answer(given)
+      const assembled = assemble(bytes, sizes)
+      assert.deepStrictEqual(assembled, decode(bytes))
+      for (const { records } of assembled.partitions) assert.strictEqual(records.buffer.byteLength, records.length)
+    }))
+  })
+
+  it("is refused at once where it announces more than its size, and takes no memory for it", () => {
+    const bytes = answer([partition({ records: Buffer.from("records") })])
+    const lengthAt = bytes.length - 7 - 4
+    for (const announced of [8, 0x7fffffff]) {
+      bytes.writeInt32BE(announced, lengthAt)
+      assert.throws(() => decode(bytes), RangeError)
+      assert.throws(() => assemble(bytes, [5]), /were announced/)
+    }
+    bytes.writeInt32BE(0x7fffffff, lengthAt - 8)
+    assert.throws(() => assemble(bytes, [bytes.length]), RangeError)
+  })
+
+  it("any bytes at all are an answer, or are refused, the same in both ways", () => {
+    const whole = answer([partition({ records: Buffer.from("records") }), partition({ topic: "b" })])
+    const change = fc.record({ at: fc.nat(whole.length - 1), byte: fc.nat(255) })
+    fc.assert(fc.property(fc.array(change, { maxLength: 4 }), fc.integer({ min: 1, max: 99 }), (changes, cut) => {
+      const bytes = Buffer.from(whole)
+      for (const { at, byte } of changes) bytes[at] = byte
+      const attempt = (of: () => unknown): unknown => {
+        try {
+          return of()
+        } catch (error) {
+          assert.instanceOf(error, RangeError)
+          return "refused"
+        }
+      }
+      assert.deepStrictEqual(attempt(() => assemble(bytes, [cut])), attempt(() => decode(bytes)))
+    }))
   })
 })

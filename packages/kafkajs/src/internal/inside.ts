@@ -4,6 +4,7 @@
  * rebalances. kafkajs has had no release since 2.2.4, and any other version is refused.
  */
 import type {
+  Assembly,
   ClusterMetadata,
   GroupMember,
   Node,
@@ -342,7 +343,7 @@ const trackConnections = (cluster: InnerCluster, receivesInPlace: boolean): Conn
         connectOnce(connection)
         renewInTime(connection)
         forgetSocket(connection)
-        if (receivesInPlace) receiveInPlace(connection)
+        if (receivesInPlace) receiveInPlace(connection, (apiName) => assemblies.get(apiName))
         if (isClosed) closeConnection(connection)
       }
       return pool
@@ -450,8 +451,12 @@ export const decodeMessageSet = (bytes: Buffer): Promise<ReadonlyArray<Message>>
   return decode(new Decoder(bytes), bytes.length)
 }
 
+/** Of the requests whose answers are read while they come. All that kafkajs keeps of a request is its name. */
+const assemblies = new Map<string, (size: number) => Assembly<unknown>>()
+
 /** A request of our own, on kafkajs's connection. */
 export const send = <A>(broker: RawBroker, request: WireRequest<A>): Promise<A | undefined> => {
+  if (request.assemble !== undefined) assemblies.set(request.apiName, request.assemble)
   const version = Math.min(request.maxVersion, broker.versions?.[request.apiKey]?.maxVersion ?? request.maxVersion)
   const answer = broker.connectionPool.send({
     request: {
@@ -465,8 +470,8 @@ export const send = <A>(broker: RawBroker, request: WireRequest<A>): Promise<A |
       }
     },
     response: {
-      decode: (payload: Buffer) => {
-        const value = request.decode(new Reader(payload), version)
+      decode: (payload: Buffer | Assembly<A>) => {
+        const value = Buffer.isBuffer(payload) ? request.decode(new Reader(payload), version) : payload.answer()
         return Promise.resolve({ value, clientSideThrottleTime: request.throttleMs?.(value) ?? 0 })
       },
       parse: (decoded: { readonly value: A }) => Promise.resolve(decoded.value)

@@ -1,8 +1,9 @@
 /**
  * How bytes come from a broker into memory. kafkajs lets Node make a buffer for each read, keeps them, and joins them anew
- * with each read until an answer is whole. Here a socket reads into one buffer, and each answer is put together as it comes,
- * in memory of its own.
+ * with each read until an answer is whole. Here a socket reads into one buffer, and each answer is put together as it comes:
+ * in memory of its own, or as its request wants it.
  */
+import type { Assembly } from "@weft/protocol/Client"
 import type { ISocketFactory } from "kafkajs"
 import { connect as connectTcp, isIP, type Socket } from "node:net"
 import { connect as connectTls } from "node:tls"
@@ -35,7 +36,13 @@ export interface Receiver {
   readonly socket?: Socket | undefined
   readonly authHandlers: object | null
   readonly requestQueue: {
-    fulfillRequest(answer: { readonly size: number; readonly correlationId: number; readonly payload: Buffer }): void
+    /** By correlation id. */
+    readonly inflight?: ReadonlyMap<number, { readonly entry?: { readonly apiName: string } }>
+    fulfillRequest(answer: {
+      readonly size: number
+      readonly correlationId: number
+      readonly payload: Buffer | Assembly<unknown>
+    }): void
   }
   chunks: ReadonlyArray<Buffer>
   bytesBuffered: number
@@ -43,57 +50,84 @@ export interface Receiver {
   processData: (bytes: Buffer) => void
 }
 
-/** The length and the correlation id. */
-const headSize = 8
+/** How to begin the answer, of so many bytes, to a request of this name; `undefined`: it is to be one buffer. */
+export type Assemblies = (apiName: string) => ((size: number) => Assembly<unknown>) | undefined
+
 const lengthSize = 4
+const correlationIdSize = 4
+const headSize = lengthSize + correlationIdSize
 
 /** A larger answer is left to kafkajs: what announces it may be no broker. */
 const largestAnswer = 256 * 1024 * 1024
 
-export const receiveInPlace = (connection: Receiver): void => {
+/** An answer on its way. */
+interface Incoming {
+  readonly size: number
+  readonly correlationId: number
+  readonly payload: Buffer | Assembly<unknown>
+  left: number
+}
+
+export const receiveInPlace = (connection: Receiver, assemblies: Assemblies = () => undefined): void => {
   const theirs = connection.processData
   let socket: Socket | undefined
-  /** From the correlation id on. */
-  let answer: Buffer | undefined
-  let filled = 0
+  let incoming: Incoming | undefined
+  const head = Buffer.alloc(headSize)
+  let headFilled = 0
 
   /** What a broken connection left half-way is no part of the next one's answers; kafkajs would take it for that. */
   const forgetOldSocket = (): void => {
     if (connection.socket === socket) return
     socket = connection.socket
-    answer = undefined
+    incoming = undefined
+    headFilled = 0
     connection.chunks = []
     connection.bytesBuffered = 0
     connection.bytesNeeded = lengthSize
+  }
+
+  /** The bytes are valid for one call alone, and kafkajs keeps them. */
+  const leaveToThem = (bytes: Buffer, start: number): void => {
+    const known = head.subarray(0, headFilled)
+    headFilled = 0
+    theirs.call(connection, Buffer.concat([known, bytes.subarray(start)]))
+  }
+
+  const begin = (size: number, correlationId: number): Incoming => {
+    const length = size - correlationIdSize
+    const apiName = connection.requestQueue.inflight?.get(correlationId)?.entry?.apiName
+    const assemble = apiName === undefined ? undefined : assemblies(apiName)
+    return { size, correlationId, payload: assemble?.(length) ?? Buffer.allocUnsafeSlow(length), left: length }
+  }
+
+  const fill = (to: Incoming, bytes: Buffer, start: number): number => {
+    const end = Math.min(bytes.length, start + to.left)
+    if (Buffer.isBuffer(to.payload)) bytes.copy(to.payload, to.payload.length - to.left, start, end)
+    else to.payload.take(bytes, start, end)
+    to.left -= end - start
+    return end
   }
 
   connection.processData = (bytes) => {
     forgetOldSocket()
     let at = 0
     while (at < bytes.length) {
-      if (answer === undefined) {
-        const left = bytes.length - at
-        const size = left < headSize ? 0 : bytes.readInt32BE(at)
-        // The bytes are valid for this call alone, and kafkajs keeps them.
-        const isTheirs = connection.authHandlers !== null || connection.bytesBuffered > 0 || size < lengthSize ||
-          size > largestAnswer
-        if (isTheirs) return theirs.call(connection, Buffer.from(bytes.subarray(at)))
-        answer = Buffer.allocUnsafeSlow(size)
-        filled = 0
-        at += lengthSize
+      if (incoming === undefined) {
+        if (connection.authHandlers !== null || connection.bytesBuffered > 0) return leaveToThem(bytes, at)
+        const taken = bytes.copy(head, headFilled, at)
+        headFilled += taken
+        at += taken
+        if (headFilled < headSize) return
+        const size = head.readInt32BE(0)
+        if (size < correlationIdSize || size > largestAnswer) return leaveToThem(bytes, at)
+        headFilled = 0
+        incoming = begin(size, head.readInt32BE(lengthSize))
       }
-      const end = Math.min(bytes.length, at + answer.length - filled)
-      answer.set(bytes.subarray(at, end), filled)
-      filled += end - at
-      at = end
-      if (filled < answer.length) return
-      const whole = answer
-      answer = undefined
-      connection.requestQueue.fulfillRequest({
-        size: whole.length,
-        correlationId: whole.readInt32BE(0),
-        payload: whole.subarray(lengthSize)
-      })
+      at = fill(incoming, bytes, at)
+      if (incoming.left > 0) return
+      const { correlationId, payload, size } = incoming
+      incoming = undefined
+      connection.requestQueue.fulfillRequest({ size, correlationId, payload })
     }
   }
 }

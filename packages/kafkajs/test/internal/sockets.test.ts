@@ -56,22 +56,15 @@ const received = (port: number, ssl: tls.ConnectionOptions | undefined) =>
     const connection: Receiver = {
       socket,
       authHandlers: null,
-      requestQueue: { fulfillRequest: (answer) => void answers.push(answer) },
+      requestQueue: {
+        fulfillRequest: ({ correlationId, payload }) => {
+          if (Buffer.isBuffer(payload)) answers.push({ correlationId, payload })
+        }
+      },
       chunks: [],
       bytesBuffered: 0,
       bytesNeeded: 4,
-      // What is cut within an answer's head is kafkajs's to join, and all that comes with it.
-      processData(bytes) {
-        const all = Buffer.concat([...this.chunks, bytes])
-        let at = 0
-        while (all.length - at >= 8 && all.length - at - 4 >= all.readInt32BE(at)) {
-          const size = all.readInt32BE(at)
-          answers.push({ correlationId: all.readInt32BE(at + 4), payload: all.subarray(at + 8, at + 4 + size) })
-          at += 4 + size
-        }
-        this.chunks = at < all.length ? [all.subarray(at)] : []
-        this.bytesBuffered = all.length - at
-      }
+      processData: () => reject(new Error("nothing of this is left to kafkajs"))
     }
     receiveInPlace(connection)
     socket.on("data", (bytes) => connection.processData(bytes as Buffer))

@@ -31,6 +31,7 @@ import { monitor } from "./internal/commands/monitor.ts"
 import { recommend } from "./internal/commands/recommend.ts"
 import { topics } from "./internal/commands/topics.ts"
 import { helpText } from "./internal/helpText.ts"
+import { OnTransport } from "./internal/kafka.ts"
 import { usageFailure } from "./internal/usage.ts"
 
 /**
@@ -67,7 +68,7 @@ export const command = Command.make("weft").pipe(
     { group: "DATABASE", commands: [migrate, config] },
     { group: "KAFKA", commands: [groups, topics, lag, monitor, dlq] }
   ]),
-  Command.withGlobalFlags([Json])
+  Command.withGlobalFlags([Json, OnTransport])
 )
 
 const builtIns: ReadonlyArray<GlobalFlag.BuiltIn> = [

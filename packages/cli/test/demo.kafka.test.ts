@@ -19,7 +19,7 @@ describe("weft demo on real servers", () => {
         const url = Redacted.make(yield* Effect.promise(freshDatabase))
         const database = Postgres.layerUrl(url)
         yield* Effect.provide(SqlMigrator.run(), database)
-        const backends = Layer.succeed(Backends, { transport: KafkaJs.layer({ brokers: brokers() }), database })
+        const backends = Layer.succeed(Backends, { transport: () => KafkaJs.layer({ brokers: brokers() }), database })
         const { code, err, out } = yield* Effect.provide(weft("demo --kafka --database --for 8s --json"), backends)
         assert.strictEqual(code, 0, err)
         const verdict = JSON.parse(out.split("\n").at(-1)!) as Readonly<Record<string, number>>

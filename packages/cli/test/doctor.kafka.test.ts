@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backends } from "@weft/cli/Backends"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
+import * as Platformatic from "@weft/platformatic/Platformatic"
 import * as Postgres from "@weft/postgres/Postgres"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,7 +23,9 @@ const examined = Effect.gen(function*() {
   return { code, of: (check: string) => findings.find((one) => one.check === check)! }
 })
 
-describe("weft doctor on real servers", () => {
+const transports = { kafkajs: KafkaJs.layer, platformatic: Platformatic.layer } as const
+
+describe.each(["kafkajs", "platformatic"] as const)("weft doctor on real servers, by %s", (transport) => {
   it.live(
     "a database without tables, then one that is well, then a row that asks for what the brokers refuse",
     () =>
@@ -53,7 +56,8 @@ describe("weft doctor on real servers", () => {
           assert.strictEqual(found.of("reader").verdict, "failure")
           assert.strictEqual(found.of("greedy").verdict, "warning")
         }).pipe(Effect.provide(Layer.succeed(Backends, {
-          transport: KafkaJs.layer({ brokers: brokers() }),
+          transport: () =>
+            transports[transport]({ brokers: brokers() }),
           database: Postgres.layerUrl(url)
         })))
       }),

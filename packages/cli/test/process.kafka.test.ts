@@ -14,8 +14,6 @@ interface Listed {
 
 const kafka = () => new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
 
-const env = () => ({ KAFKA_BROKERS: brokers().join(",") })
-
 /** Records a millisecond apart from `start` on. */
 const write = async (topic: string, records: number, start: number) => {
   const producer = kafka().producer()
@@ -43,7 +41,9 @@ const offsets = async (groupId: string, topic: string) => {
   return found!.partitions.toSorted((a, b) => a.partition - b.partition).map(({ offset }) => offset)
 }
 
-describe("weft on a real Kafka", { timeout }, () => {
+describe.each(["kafkajs", "platformatic"])("weft on a real Kafka, by %s", { timeout }, (transport) => {
+  const env = () => ({ KAFKA_BROKERS: brokers().join(","), KAFKA_TRANSPORT: transport })
+
   it("topics, groups, lag, and a reset that is planned before it is done", async () => {
     const topic = await freshTopic("cli", 2)
     const group = freshGroup("cli")

@@ -71,6 +71,11 @@ export * as OffsetTimes from "./OffsetTimes.ts"
 /**
  * @since 0.1.0
  */
+export * as OptionalTransport from "./OptionalTransport.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as PartitionSnapshot from "./PartitionSnapshot.ts"
 
 /**

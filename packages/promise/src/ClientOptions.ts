@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import { instanceIdOn } from "@weft/config/ConsumerConfig"
+import { hostname } from "node:os"
 import type { ConsumerSettings } from "./ConsumerConfig.ts"
 
 /**
@@ -96,6 +98,8 @@ export const toKafkaJs = (settings: ConsumerSettings): KafkaJsOptions => ({
     ...settings.concurrency > 0 ? { partitionsConsumedConcurrently: settings.concurrency } : {}
   },
   unsupported: listed(settings, {
+    groupProtocol: settings.groupProtocol === "consumer" && "kafkajs speaks classic only",
+    groupInstanceId: settings.groupInstanceId !== "" && "kafkajs has no static members: each restart is a rebalance",
     maxPollRecords:
       "kafkajs hands over all that was fetched of a partition: in eachBatch, take slices, and resolve each when it is done",
     maxPollIntervalMs:
@@ -117,6 +121,30 @@ export const toKafkaJs = (settings: ConsumerSettings): KafkaJsOptions => ({
 })
 
 /**
+ * Options of @platformatic/kafka that depend on the group protocol: in KIP-848's, sessions, heartbeats and the assignment are the
+ * broker's business.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PlatformaticGroupOptions =
+  | {
+    readonly groupProtocol?: never
+    readonly groupRemoteAssignor?: never
+    readonly sessionTimeout: number
+    readonly heartbeatInterval: number
+    /** Only for cooperative-sticky; without it, the client deals partitions out in turn. */
+    readonly protocols?: ReadonlyArray<{ readonly name: string; readonly version: number }>
+  }
+  | {
+    readonly groupProtocol: "consumer"
+    readonly groupRemoteAssignor: "range" | "uniform"
+    readonly sessionTimeout?: never
+    readonly heartbeatInterval?: never
+    readonly protocols?: never
+  }
+
+/**
  * Options of @platformatic/kafka: `new Consumer({ clientId, bootstrapBrokers, ...consumer })`,
  * `consumer.consume({ topics, ...consume })`.
  *
@@ -124,11 +152,11 @@ export const toKafkaJs = (settings: ConsumerSettings): KafkaJsOptions => ({
  * @since 0.1.0
  */
 export interface PlatformaticOptions {
-  readonly consumer: {
+  readonly consumer: PlatformaticGroupOptions & {
     readonly groupId: string
-    readonly sessionTimeout: number
+    /** Only of a static member. */
+    readonly groupInstanceId?: string
     readonly rebalanceTimeout: number
-    readonly heartbeatInterval: number
     readonly minBytes: number
     readonly maxBytes: number
     readonly maxBytesPerPartition: number
@@ -138,11 +166,28 @@ export interface PlatformaticOptions {
     readonly autocommit: false | number
     readonly requestTimeout: number
     readonly retryDelay: number
-    /** Only for cooperative-sticky; without it, the client deals partitions out in turn. */
-    readonly protocols?: ReadonlyArray<{ readonly name: string; readonly version: number }>
   }
   readonly consume: { readonly mode: "committed"; readonly fallbackMode: "earliest" | "latest" | "fail" }
   readonly unsupported: ReadonlyArray<Unsupported>
+}
+
+const groupOptionsOf = (settings: ConsumerSettings): PlatformaticGroupOptions =>
+  settings.groupProtocol === "consumer"
+    ? {
+      groupProtocol: "consumer",
+      groupRemoteAssignor: settings.partitionAssignmentStrategy === "range" ? "range" : "uniform"
+    }
+    : {
+      sessionTimeout: settings.sessionTimeoutMs,
+      heartbeatInterval: settings.heartbeatIntervalMs,
+      ...settings.partitionAssignmentStrategy === "cooperative-sticky"
+        ? { protocols: [{ name: "cooperative-sticky", version: 1 }] }
+        : {}
+    }
+
+const decidedByTheBroker = {
+  sessionTimeoutMs: "in the group protocol consumer it is the broker's group.consumer.session.timeout.ms",
+  heartbeatIntervalMs: "in the group protocol consumer it is the broker's group.consumer.heartbeat.interval.ms"
 }
 
 /**
@@ -154,9 +199,9 @@ export interface PlatformaticOptions {
 export const toPlatformatic = (settings: ConsumerSettings): PlatformaticOptions => ({
   consumer: {
     groupId: settings.consumerGroupId,
-    sessionTimeout: settings.sessionTimeoutMs,
+    ...groupOptionsOf(settings),
+    ...settings.groupInstanceId === "" ? {} : { groupInstanceId: instanceIdOn(settings, hostname())! },
     rebalanceTimeout: settings.maxPollIntervalMs,
-    heartbeatInterval: settings.heartbeatIntervalMs,
     minBytes: settings.fetchMinBytes,
     maxBytes: settings.fetchMaxBytes,
     maxBytesPerPartition: settings.maxPartitionFetchBytes,
@@ -164,21 +209,19 @@ export const toPlatformatic = (settings: ConsumerSettings): PlatformaticOptions 
     isolationLevel: settings.isolationLevel === "read_committed" ? 1 : 0,
     autocommit: settings.enableAutoCommit ? settings.autoCommitIntervalMs : false,
     requestTimeout: settings.requestTimeoutMs,
-    retryDelay: settings.retryBackoffMs,
-    ...settings.partitionAssignmentStrategy === "cooperative-sticky"
-      ? { protocols: [{ name: "cooperative-sticky", version: 1 }] }
-      : {}
+    retryDelay: settings.retryBackoffMs
   },
   consume: {
     mode: "committed",
     fallbackMode: settings.autoOffsetReset === "none" ? "fail" : settings.autoOffsetReset
   },
   unsupported: listed(settings, {
+    ...settings.groupProtocol === "consumer" ? decidedByTheBroker : {},
     maxPollRecords: "its stream hands over messages one by one: gather as many yourself",
     maxPollIntervalMs:
       "as rebalanceTimeout it bounds a rebalance only: a handler that is stuck is not noticed, as heartbeats go on",
-    partitionAssignmentStrategy:
-      (settings.partitionAssignmentStrategy === "range" || settings.partitionAssignmentStrategy === "sticky")
+    partitionAssignmentStrategy: settings.groupProtocol === "classic"
+      && (settings.partitionAssignmentStrategy === "range" || settings.partitionAssignmentStrategy === "sticky")
       && "it brings roundrobin and cooperative-sticky only; others have to be written as partitionAssigner",
     enableAutoCommit: settings.enableAutoCommit
       && "autocommit commits what the stream has handed over, done or not: to lose nothing, call message.commit() when it is",

@@ -5,6 +5,14 @@
  */
 
 /**
+ * The client libraries that a consumer can be on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TransportName = "kafkajs" | "platformatic"
+
+/**
  * How to prove who one is. A `token` is asked for at each authentication.
  *
  * @category models

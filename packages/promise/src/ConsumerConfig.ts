@@ -14,6 +14,13 @@
 export interface ConsumerSettings {
   /** `group.id` */
   readonly consumerGroupId: string
+  /**
+   * `group.protocol`: whether the members share the partitions out, or the coordinator does (KIP-848). Where client library or
+   * brokers do not have `consumer`, the consumer speaks `classic`, and says so.
+   */
+  readonly groupProtocol: "classic" | "consumer"
+  /** `group.instance.id`, of a static member; `{hostname}` in it stands for the host's name. Empty: it is none. */
+  readonly groupInstanceId: string
   /** `max.poll.records` */
   readonly maxPollRecords: number
   /** `session.timeout.ms` */

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { ConnectionOptions as TlsOptions } from "node:tls"
-import type { Connection, Sasl } from "./Connection.ts"
+import type { Connection, Sasl, TransportName } from "./Connection.ts"
 import type { ConsumerSettings, Database, Profile } from "./ConsumerConfig.ts"
 import type { Decoder } from "./Decoder.ts"
 
@@ -130,6 +130,12 @@ export interface ConsumerOptions<V, K> extends ProcessingOptions<V, K> {
   readonly service: string
   /** Topics by name, or every topic whose whole name matches. */
   readonly topics: ReadonlyArray<string> | RegExp
+  /**
+   * The client library: `kafkajs`, which is the faster one; or `platformatic`, which has the group protocol of KIP-848 and
+   * static members (`settings: { groupProtocol, groupInstanceId }`), and needs the package `@weft/platformatic` beside this
+   * one. Default `kafkajs`.
+   */
+  readonly transport?: TransportName | undefined
   /** `host:port` of some brokers, as a list or separated by commas. Not needed with a `connection`. */
   readonly brokers?: string | ReadonlyArray<string> | undefined
   /**

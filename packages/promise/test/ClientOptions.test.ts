@@ -1,6 +1,7 @@
 import { createTestCluster, createOptimizedConsumer, toKafkaJs, toPlatformatic } from "@weft/promise"
 import type { ConsumerSettings } from "@weft/promise/ConsumerConfig"
 import { Kafka, logLevel } from "kafkajs"
+import { hostname } from "node:os"
 import { assert, beforeAll, describe, it } from "vitest"
 
 let defaults: ConsumerSettings
@@ -94,6 +95,23 @@ describe("toPlatformatic", () => {
     assert.deepStrictEqual(cooperative.consumer.protocols, [{ name: "cooperative-sticky", version: 1 }])
     assert.notInclude(names(cooperative.unsupported), "partitionAssignmentStrategy")
   })
+
+  it("in the group protocol of KIP-848, leaves to the broker what is the broker's", () => {
+    const { consumer, unsupported } = toPlatformatic({
+      ...defaults,
+      groupProtocol: "consumer",
+      groupInstanceId: "s-{hostname}"
+    })
+    const { groupInstanceId, groupProtocol, groupRemoteAssignor } = consumer
+    assert.deepStrictEqual([groupProtocol, groupRemoteAssignor, groupInstanceId], [
+      "consumer",
+      "range",
+      `s-${hostname()}`
+    ])
+    assert.notProperty(consumer, "sessionTimeout")
+    assert.notProperty(consumer, "heartbeatInterval")
+    assert.includeMembers([...names(unsupported)], ["sessionTimeoutMs", "heartbeatIntervalMs"])
+  })
 })
 
 describe("every setting", () => {
@@ -103,6 +121,8 @@ describe("every setting", () => {
       const told = new Set<string>()
       const changed: Record<keyof ConsumerSettings, unknown> = {
         consumerGroupId: "other",
+        groupProtocol: "consumer",
+        groupInstanceId: "one",
         maxPollRecords: 7,
         sessionTimeoutMs: 7_000,
         maxPollIntervalMs: 7_001,

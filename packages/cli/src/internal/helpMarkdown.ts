@@ -44,6 +44,10 @@ It reads \`DATABASE_URL\` and \`KAFKA_BROKERS\` from the environment, and where 
 \`KAFKA_SSL\`, \`KAFKA_SASL_MECHANISM\`, \`KAFKA_SASL_USERNAME\` and \`KAFKA_SASL_PASSWORD\`. A command connects only to what
 it needs: \`weft groups list\` works without a database.
 
+\`KAFKA_TRANSPORT\`, or \`--transport\` before it, chooses the client library: \`kafkajs\`, the default, or \`platformatic\`, which needs
+\`npm install -g @weft/platformatic\` besides. Both answer the same, but for the members of groups that speak the group protocol
+of KIP-848: only \`platformatic\` can ask for them, and on kafkajs such a group is shown as dead.
+
 Answers go to standard output, failures and logs to standard error. With \`--json\` the answer is one line of JSON, and a
 failure is \`{"error":{"kind","message","near","next"},"exitCode"}\`. Colours are used on a terminal only, and not with
 \`NO_COLOR\`.`

@@ -4,10 +4,30 @@ import type { KafkaError } from "@weft/kafka/KafkaError"
 import type { Transport } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Backends } from "../Backends.ts"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Option from "effect/Option"
+import { Backends, transportNames } from "../Backends.ts"
 import { CliFailure } from "../CliFailure.ts"
 import type { Ended } from "./answer.ts"
 import { nearNames } from "./nearNames.ts"
+
+/** The client library of every command that needs Kafka. */
+export const OnTransport = GlobalFlag.Setting("transport")({
+  flag: Flag.Literals("transport", transportNames).pipe(
+    Flag.withMetavar(transportNames.join("|")),
+    Flag.withDescription("The client library for Kafka; default: KAFKA_TRANSPORT, else kafkajs"),
+    Flag.optional
+  )
+})
+
+type OnTransport = GlobalFlag.Setting.Identifier<"transport">
+
+/** The transport that the command line, or else the environment, names. */
+export const chosenTransport = Effect.gen(function*() {
+  const { transport } = yield* Backends
+  return transport(Option.getOrUndefined(yield* OnTransport))
+})
 
 const unavailable = (message: string, next: string) => new CliFailure({ kind: "Unavailable", message, next })
 
@@ -28,6 +48,8 @@ export const kafkaFailure = (error: KafkaError): CliFailure => {
         next: "have the missing ACL granted to the principal of these credentials"
       })
     case "InvalidSettingError":
+      // What to install is in the reason.
+      if (error.setting === "transport") return new CliFailure({ kind: "Usage", message: error.message })
       return new CliFailure({
         kind: "Usage",
         message: error.value === undefined ? `${error.setting} ${error.reason}` : error.message,
@@ -58,10 +80,9 @@ export const inWords = <A, R, E extends CliFailure | Ended = never>(effect: Effe
 /** Runs with an admin client and the transport that it is on, for as long as it takes. */
 export const withOpenKafka = <A, R, E extends CliFailure | Ended = never>(
   effect: Effect.Effect<A, KafkaError | E, R>
-): Effect.Effect<A, CliFailure | E, Exclude<R, Admin | Transport> | Backends> =>
+): Effect.Effect<A, CliFailure | E, Exclude<R, Admin | Transport> | Backends | OnTransport> =>
   inWords(Effect.gen(function*() {
-    const { transport } = yield* Backends
-    return yield* Effect.provide(effect, Layer.provideMerge(adminLayer, transport))
+    return yield* Effect.provide(effect, Layer.provideMerge(adminLayer, yield* chosenTransport))
   }))
 
 /** Nothing takes longer than a minute. */
@@ -74,7 +95,7 @@ export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
 /** Runs with an admin client and the transport that it is on; nothing here takes longer than a minute. */
 export const withKafka = <A, R>(
   effect: Effect.Effect<A, KafkaError | CliFailure, R>
-): Effect.Effect<A, CliFailure, Exclude<R, Admin | Transport> | Backends> => inTime(withOpenKafka(effect))
+): Effect.Effect<A, CliFailure, Exclude<R, Admin | Transport> | Backends | OnTransport> => inTime(withOpenKafka(effect))
 
 /** The group, once it is sure that there is one. */
 export const knownGroup = Effect.fnUntraced(function*(group: string) {

@@ -59,7 +59,7 @@ export const memory = (options?: MemoryCluster.Options) =>
     Layer.effect(
       Backends,
       Effect.map(MemoryCluster.MemoryCluster, ({ transport }) => ({
-        transport: Layer.succeed(Transport, transport),
+        transport: () => Layer.succeed(Transport, transport),
         database: noDatabase
       }))
     ),
@@ -69,6 +69,6 @@ export const memory = (options?: MemoryCluster.Options) =>
 /** A database, and no Kafka that is meant to be asked. */
 export const database = (url: string): Layer.Layer<Backends> =>
   Layer.succeed(Backends, {
-    transport: Layer.effect(Transport, Effect.die(new Error("no Kafka here"))),
+    transport: () => Layer.effect(Transport, Effect.die(new Error("no Kafka here"))),
     database: Postgres.layerUrl(Redacted.make(url), { poolSize: 2 })
   })

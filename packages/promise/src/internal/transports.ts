@@ -1,11 +1,12 @@
 /** Connections: what stands behind each is known in here alone. */
 import type { InvalidSettingError } from "@weft/kafka/KafkaError"
+import * as OptionalTransport from "@weft/kafka/OptionalTransport"
 import { Transport } from "@weft/kafka/Transport"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import type { Connection, Sasl } from "../Connection.ts"
+import type { Connection, Sasl, TransportName } from "../Connection.ts"
 import type { ConsumerOptions } from "../ConsumerOptions.ts"
 import { InvalidOptionError } from "../WeftError.ts"
 
@@ -31,12 +32,31 @@ const listOf = (brokers: string | ReadonlyArray<string>): ReadonlyArray<string> 
 
 type Options = Pick<
   ConsumerOptions<unknown, unknown>,
-  "brokers" | "connection" | "ssl" | "sasl" | "clientId" | "service"
+  "brokers" | "connection" | "ssl" | "sasl" | "clientId" | "service" | "transport"
 >
 
+/** Both take the same: where the brokers are, and who is asking. */
+type ConnectionOptions = Pick<KafkaJs.Options, "brokers" | "ssl" | "sasl" | "clientId">
+
+const layers: {
+  readonly [N in TransportName]: (options: ConnectionOptions) => Layer.Layer<Transport, InvalidSettingError>
+} = {
+  kafkajs: KafkaJs.layer,
+  platformatic: (options) =>
+    OptionalTransport.layer({
+      name: "platformatic",
+      package: "@weft/platformatic",
+      load: () => import("@weft/platformatic/Platformatic").then(({ layer }) => layer(options))
+    })
+}
+
 export const transportOf = (options: Options): Layer.Layer<Transport, InvalidSettingError> => {
-  const { brokers, connection } = options
+  const { brokers, connection, transport: name } = options
+  if (name !== undefined && !Object.hasOwn(layers, name)) {
+    throw new InvalidOptionError("transport", `is ${String(name)}; it must be ${Object.keys(layers).join(" or ")}`)
+  }
   if (connection !== undefined) {
+    if (name !== undefined) throw new InvalidOptionError("transport", "is that of the connection; give one of the two")
     const transport = behind.get(connection)
     if (transport === undefined) throw new InvalidOptionError("connection", "is none that this package made")
     return Layer.succeed(Transport, transport)
@@ -44,7 +64,7 @@ export const transportOf = (options: Options): Layer.Layer<Transport, InvalidSet
   if (brokers === undefined) {
     throw new InvalidOptionError("brokers", "are missing: give some as host:port, such as localhost:9092")
   }
-  return KafkaJs.layer({
+  return layers[name ?? "kafkajs"]({
     brokers: listOf(brokers),
     ssl: options.ssl,
     sasl: options.sasl === undefined ? undefined : saslOf(options.sasl),

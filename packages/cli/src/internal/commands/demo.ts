@@ -18,7 +18,7 @@ import { type Answer, answer, Ended, fail, Json } from "../answer.ts"
 import { configFailure } from "../database.ts"
 import * as Scene from "../demoScene.ts"
 import { durationFlag } from "../durations.ts"
-import { kafkaFailure } from "../kafka.ts"
+import { chosenTransport, kafkaFailure } from "../kafka.ts"
 import { fields, table } from "../table.ts"
 import { answerWatching } from "../watch.ts"
 
@@ -116,7 +116,8 @@ const stage = Effect.fnUntraced(function*(flags: Flags) {
 })
 
 const show = Effect.fnUntraced(function*(flags: Flags) {
-  const { database, transport } = yield* Backends
+  const { database } = yield* Backends
+  const transport = yield* chosenTransport
   const clients = Layer.mergeAll(Admin.layer, Producer.layer()).pipe(
     Layer.provideMerge(flags.kafka ? transport : MemoryCluster.layer)
   )

@@ -4,7 +4,6 @@ import * as ConfigWriter from "@weft/postgres/ConfigWriter"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Backends } from "../../Backends.ts"
 import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
 import { withDatabase } from "../database.ts"
@@ -13,7 +12,7 @@ import { failed, type Finding, of, report } from "../doctor/finding.ts"
 import * as KafkaCheck from "../doctor/kafka.ts"
 import * as MachineCheck from "../doctor/machine.ts"
 import * as ServicesCheck from "../doctor/services.ts"
-import { kafkaFailure } from "../kafka.ts"
+import { chosenTransport, kafkaFailure } from "../kafka.ts"
 import { withServices } from "../services.ts"
 
 const patience = "20 seconds"
@@ -33,8 +32,7 @@ const inTime = <A, R>(what: string, effect: Effect.Effect<A, CliFailure, R>) =>
   })
 
 const brokers = Effect.gen(function*() {
-  const { transport } = yield* Backends
-  return yield* Effect.provide(KafkaCheck.examine, Layer.provide(adminLayer, transport))
+  return yield* Effect.provide(KafkaCheck.examine, Layer.provide(adminLayer, yield* chosenTransport))
 }).pipe(Effect.mapError(kafkaFailure))
 
 /** Which topics services read in the last day, by what they measured. */

@@ -1,3 +1,4 @@
+import type * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Postgres from "@weft/postgres/Postgres"
 import * as SqlMigrator from "@weft/postgres/SqlMigrator"
@@ -70,5 +71,41 @@ describe("weft metrics", () => {
       const { code, err } = yield* Effect.provide(weft("metrics"), database(url))
       assert.strictEqual(code, 4)
       assert.include(err, "weft migrate")
+    }))
+
+  it.live("maintain: old rows become hours and go; more than once does no harm", () =>
+    Effect.gen(function*() {
+      const url = yield* Effect.promise(freshDatabase)
+      const query = <A, E>(effect: Effect.Effect<A, E, SqlClient.SqlClient | PgClient.PgClient>) =>
+        Effect.provide(effect, Postgres.layerUrl(Redacted.make(url)))
+      const kept = query(Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const [found] = yield* sql<{ readonly rows: number; readonly hours: number }>`
+          SELECT
+            (SELECT count(*) FROM consumer_processing_metrics)::int AS rows,
+            (SELECT count(*) FROM consumer_processing_metrics_by_hour)::int AS hours`
+        return found
+      }))
+      yield* query(Effect.gen(function*() {
+        yield* SqlMigrator.run()
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`
+          INSERT INTO consumer_processing_metrics (service_name, topic, member, timestamp, messages_processed)
+          VALUES ('geo', 'places', 'a', now() - INTERVAL '20 days', 7)`
+      }))
+      assert.deepStrictEqual(yield* kept, { rows: 1, hours: 0 })
+      yield* Effect.gen(function*() {
+        const first = (yield* json("metrics maintain")) as ReadonlyArray<
+          { readonly table: string; readonly outcome: string }
+        >
+        assert.deepStrictEqual([...new Set(first.map(({ outcome }) => outcome))], ["done"])
+        assert.include(first.map((one) => one.table), "consumer_lag_history")
+        assert.deepStrictEqual(yield* kept, { rows: 0, hours: 1 })
+        const { code, out } = yield* weft("metrics maintain --retention 14d --hour-retention 15d")
+        assert.strictEqual(code, 0)
+        assert.include(out, "HOURS DELETED")
+        assert.deepStrictEqual(yield* kept, { rows: 0, hours: 0 }, "hours go, too")
+        assert.strictEqual((yield* weft("metrics maintain --retention never")).code, 2)
+      }).pipe(Effect.provide(database(url)))
     }))
 })

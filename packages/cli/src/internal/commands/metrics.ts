@@ -18,6 +18,7 @@ import { unknownService } from "../services.ts"
 import { count, fields, table } from "../table.ts"
 import { moment } from "../times.ts"
 import { answerWatching, watchFlags } from "../watch.ts"
+import { metricsMaintain } from "./metricsMaintain.ts"
 
 interface Health {
   readonly service: string
@@ -252,6 +253,7 @@ export const metrics = Command.make("metrics", {
     "Show what services process: throughput, processing times, failures, dead letters, commits and rebalances, as their members measured it. Quantiles are of all records of all members"
   ),
   Command.withShortDescription("Show what services process, and how fast"),
+  Command.withSubcommands([metricsMaintain]),
   Command.withExamples([
     { command: "weft metrics" },
     { command: "weft metrics georegion-detector --since 15m --watch" }

@@ -117,6 +117,61 @@ export const workloads = {
   tracing: {
     about: "what a span for each batch costs",
     pairs: [{ name: "weft processBatch traced", baseline: "weft processBatch untraced", target: 0.95 }]
+  },
+  sinks: {
+    about: "what a database costs: settings, metrics, lag, turns and recommendations in PostgreSQL, against none of it",
+    pairs: [
+      { name: "weft processBatch, sinks", baseline: "weft processBatch, no database", target: 0.97 },
+      { name: "weft processBatch, sinks every second", baseline: "weft processBatch, no database", target: 0.97 },
+      { name: "weft process, sinks every second", baseline: "weft process, no database", target: 0.97 }
+    ],
+    needs: ["postgres"]
+  },
+  commits: {
+    about: "commits after each batch, against one every five seconds",
+    pairs: [
+      { name: "weft processBatch, commits as settled", baseline: "weft processBatch, commits every 5 s" },
+      { name: "weft Consumer.batches, commits awaited", baseline: "weft Consumer.batches, commits every 5 s" },
+      { name: "kafkajs, commits each batch", baseline: "kafkajs, commits every 5 s" },
+      { name: "platformatic, commits each fetch", baseline: "platformatic, commits every 5 s" },
+      { name: "weft processBatch, commits as settled", baseline: "kafkajs, commits each batch" },
+      { name: "weft processBatch, commits as settled", baseline: "platformatic, commits each fetch" }
+    ]
+  },
+  consumers: {
+    about: "many consumers in one process, each of a group of its own that reads all of the topic",
+    pairs: [
+      { name: "weft, 10 groups", baseline: "weft, 1 group" },
+      { name: "weft, 50 groups", baseline: "weft, 1 group" },
+      { name: "weft, 50 groups", baseline: "kafkajs, 50 groups" },
+      { name: "kafkajs, 50 groups", baseline: "kafkajs, 1 group" }
+    ]
+  },
+  idle: {
+    about: "what consumers take that have nothing to read",
+    pairs: [],
+    figures: [
+      { figure: "idle CPU ms/s", name: "weft, 50 idle", baseline: "kafkajs, 50 idle" },
+      { figure: "idle RSS MiB", name: "weft, 50 idle", baseline: "kafkajs, 50 idle" },
+      { figure: "idle CPU ms/s", name: "weft, 50 idle", baseline: "weft, 1 idle" },
+      { figure: "idle RSS MiB", name: "weft, 50 idle", baseline: "weft, 1 idle" }
+    ],
+    recordsAtMost: 1_000
+  },
+  hour: {
+    about: "an hour of backlog at 1,000 records a second with the default settings, and the memory that it takes",
+    shapes: [{ records: 3_600_000 }],
+    pairs: [
+      { name: "weft, an hour of backlog", baseline: "kafkajs eachBatch" },
+      { name: "weft, an hour of backlog, 1 ms a batch", baseline: "weft, an hour of backlog" }
+    ],
+    figures: [
+      {
+        figure: "MiB above idle",
+        name: "weft, an hour of backlog, 1 ms a batch",
+        baseline: "weft, an hour of backlog"
+      }
+    ]
   }
 } satisfies Record<string, Workload>
 

@@ -29,35 +29,48 @@ export const fetchSettings = {
 
 /**
  * Counts from the first batch on: its records start the clock and are not counted, so that connecting and joining the
- * group are left out.
+ * group are left out. Ends with so many records, and, where it is told how long, not sooner than that after the first batch.
  */
 export class Progress {
   readonly done: Promise<void>
   private readonly expected: number
+  private readonly lastsMs: number
+  private isLongEnough: boolean
   private resolve: () => void = () => {}
   private records = 0
   private bytes = 0
   private first: { readonly records: number; readonly at: number; readonly cpu: NodeJS.CpuUsage } | undefined
-  private last: { readonly at: number; readonly cpu: NodeJS.CpuUsage } | undefined
-  constructor(expected: number) {
+  private last: { readonly records: number; readonly at: number; readonly cpu: NodeJS.CpuUsage } | undefined
+  constructor(expected: number, lastsMs = 0) {
     this.expected = expected
+    this.lastsMs = lastsMs
+    this.isLongEnough = lastsMs === 0
     this.done = new Promise((resolve) => {
       this.resolve = resolve
     })
   }
   /** For every batch, or for every record. */
   seen(records: number, bytes: number): void {
-    if (this.first === undefined) this.first = { records, at: performance.now(), cpu: process.cpuUsage() }
+    if (this.first === undefined) {
+      this.first = { records, at: performance.now(), cpu: process.cpuUsage() }
+      if (!this.isLongEnough) setTimeout(() => this.onLongEnough(), this.lastsMs)
+    }
     this.records += records
     this.bytes += bytes
-    if (this.records >= this.expected && this.last === undefined) {
-      this.last = { at: performance.now(), cpu: process.cpuUsage(this.first.cpu) }
-      this.resolve()
-    }
+    if (this.records >= this.expected && this.isLongEnough) this.end()
+  }
+  private onLongEnough(): void {
+    this.isLongEnough = true
+    if (this.records >= this.expected) this.end()
+  }
+  private end(): void {
+    if (this.last !== undefined) return
+    this.last = { records: this.records, at: performance.now(), cpu: process.cpuUsage(this.first?.cpu) }
+    this.resolve()
   }
   result(): Result {
     if (this.first === undefined || this.last === undefined) throw new Error("the run has not ended")
-    const counted = this.records - this.first.records
+    const counted = this.last.records - this.first.records
     const cpuSeconds = (this.last.cpu.user + this.last.cpu.system) / 1e6
     return {
       records: this.records,

@@ -2,11 +2,14 @@ import { type Consumer, Kafka, logLevel } from "kafkajs"
 import { fetchSettings, type Task } from "./Contender.ts"
 
 /** A kafkajs consumer that reads the topic from its beginning. */
-export const subscribed = async (task: Task): Promise<Consumer> => {
+export const subscribed = async (
+  task: Pick<Task, "brokers" | "group" | "topic">,
+  maxWaitMs: number = fetchSettings.maxWaitMs
+): Promise<Consumer> => {
   const consumer = new Kafka({ brokers: [...task.brokers], logLevel: logLevel.NOTHING }).consumer({
     groupId: task.group,
     minBytes: fetchSettings.minBytes,
-    maxWaitTimeInMs: fetchSettings.maxWaitMs,
+    maxWaitTimeInMs: maxWaitMs,
     maxBytes: fetchSettings.maxBytes,
     maxBytesPerPartition: fetchSettings.maxBytesPerPartition
   })

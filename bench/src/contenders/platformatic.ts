@@ -2,17 +2,29 @@
 import { Consumer, MessagesStreamModes } from "@platformatic/kafka"
 import { type Contender, fetchSettings, type Task } from "./Contender.ts"
 
-const opened = async (task: Task) => {
-  const consumer = new Consumer({
+interface Own {
+  /** After each fetch, or every so many milliseconds. */
+  readonly autocommit?: true | number | undefined
+  readonly maxWaitMs?: number | undefined
+}
+
+export const consumerOf = (
+  task: Pick<Task, "brokers" | "group">,
+  { autocommit = 5_000, maxWaitMs = fetchSettings.maxWaitMs }: Own = {}
+): Consumer =>
+  new Consumer({
     clientId: "bench",
     groupId: task.group,
     bootstrapBrokers: [...task.brokers],
-    autocommit: 5_000,
+    autocommit,
     minBytes: fetchSettings.minBytes,
-    maxWaitTime: fetchSettings.maxWaitMs,
+    maxWaitTime: maxWaitMs,
     maxBytes: fetchSettings.maxBytes,
     maxBytesPerPartition: fetchSettings.maxBytesPerPartition
   })
+
+const opened = async (task: Task) => {
+  const consumer = consumerOf(task)
   const stream = await consumer.consume({ topics: [task.topic], mode: MessagesStreamModes.EARLIEST })
   return { stream, close: () => stream.close().then(() => consumer.close(true)) }
 }

@@ -40,6 +40,13 @@ const shapes: ReadonlyArray<Partial<Shape>> = [
   { partitions: 64 }
 ]
 
+const pauses = (name: ContenderName, baseline: ContenderName): ReadonlyArray<FigurePair> =>
+  ["join, retained ms", "join, moved ms", "leave, retained ms", "leave, moved ms"].map((figure) => ({
+    figure,
+    name,
+    baseline
+  }))
+
 export const workloads = {
   batch: {
     about: "batches of records whose values are looked at, and nothing else",
@@ -117,6 +124,48 @@ export const workloads = {
   tracing: {
     about: "what a span for each batch costs",
     pairs: [{ name: "weft processBatch traced", baseline: "weft processBatch untraced", target: 0.95 }]
+  },
+  latency: {
+    about: "from when a record is due at the producer until the handler has it, at 1,000 records a second",
+    pairs: [],
+    figures: [
+      { figure: "p99 ms", name: "latency, weft process", baseline: "latency, kafkajs eachMessage", atMostMore: 2 },
+      { figure: "p99 ms", name: "latency, weft processBatch", baseline: "latency, kafkajs eachMessage", atMostMore: 2 },
+      {
+        figure: "p99 ms",
+        name: "latency, weft process on platformatic",
+        baseline: "latency, platformatic on data",
+        atMostMore: 2
+      }
+    ],
+    filled: false,
+    recordsAtMost: 15_000
+  },
+  startup: {
+    about: "from the start of a process to its first record, in a new group",
+    pairs: [],
+    figures: [
+      { figure: "ms to first record", name: "startup, weft process", baseline: "startup, kafkajs eachMessage" },
+      {
+        figure: "ms to first record",
+        name: "startup, weft process on platformatic",
+        baseline: "startup, platformatic on data"
+      },
+      { figure: "ms to first record", name: "startup, weft process", baseline: "startup, java console consumer" }
+    ],
+    recordsAtMost: 1
+  },
+  rebalance: {
+    about: "how long partitions stand still while a second member joins, and while it leaves; a heartbeat every 3 s",
+    shapes: [{ partitions: 8 }],
+    pairs: [],
+    figures: [
+      ...pauses("rebalance, weft process", "rebalance, kafkajs eachMessage"),
+      ...pauses("rebalance, weft process on platformatic", "rebalance, platformatic on data"),
+      ...pauses("rebalance, weft process on platformatic, KIP-848", "rebalance, weft process on platformatic")
+    ],
+    filled: false,
+    recordsAtMost: 16_000
   },
   sinks: {
     about: "what a database costs: settings, metrics, lag, turns and recommendations in PostgreSQL, against none of it",

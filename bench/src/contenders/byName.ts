@@ -1,6 +1,11 @@
 /** The contenders by name, each loaded in its own process only. */
+import type { ListenerName } from "../listeners/byName.ts"
 import type { Contender } from "./Contender.ts"
 import { oneByOne, together } from "./sends.ts"
+
+const latency = (name: ListenerName) => async () => (await import("./latency.ts")).latencyOf(name)
+const startup = (name: ListenerName) => async () => (await import("./startup.ts")).startupOf(name)
+const rebalance = (name: ListenerName) => async () => (await import("./rebalance.ts")).rebalanceOf(name)
 
 export const contenders = {
   "one socket, weft's decoder": async () => (await import("./rawFetch.ts")).run,
@@ -39,6 +44,21 @@ export const contenders = {
   "weft JSON by hand": async () => (await import("./weftJson.ts")).byHand,
   "weft by key": async () => (await import("./weftKeys.ts")).byKey,
   "timers alone": async () => (await import("./weftKeys.ts")).timersAlone,
+  "latency, weft process": latency("weft process"),
+  "latency, weft process on platformatic": latency("weft process on platformatic"),
+  "latency, weft processBatch": latency("weft processBatch"),
+  "latency, kafkajs eachMessage": latency("kafkajs eachMessage"),
+  "latency, platformatic on data": latency("platformatic on data"),
+  "startup, weft process": startup("weft process"),
+  "startup, weft process on platformatic": startup("weft process on platformatic"),
+  "startup, kafkajs eachMessage": startup("kafkajs eachMessage"),
+  "startup, platformatic on data": startup("platformatic on data"),
+  "startup, java console consumer": async () => (await import("./startup.ts")).java,
+  "rebalance, weft process": rebalance("weft process"),
+  "rebalance, weft process on platformatic": rebalance("weft process on platformatic"),
+  "rebalance, weft process on platformatic, KIP-848": rebalance("weft process on platformatic, KIP-848"),
+  "rebalance, kafkajs eachMessage": rebalance("kafkajs eachMessage"),
+  "rebalance, platformatic on data": rebalance("platformatic on data"),
   "weft processBatch, no database": async () => (await import("./weftSinks.ts")).withoutDatabase("batch"),
   "weft processBatch, sinks": async () => (await import("./weftSinks.ts")).withDatabase("batch"),
   "weft processBatch, sinks every second": async () => (await import("./weftSinks.ts")).withDatabase("batch", 1000),

@@ -90,7 +90,10 @@ export interface DeadLetterOptions {
 export interface BatchOptions {
   /** The most records of a batch. Default: `max_poll_records`, hot-reloadable. */
   readonly size?: number | undefined
-  /** How long a batch that is not full waits for more records, from its first one on. Default 100 ms. */
+  /**
+   * How long a batch that is not full waits for more records, from its first one on: by so much records may be late. 0 hands
+   * over what there is. Default 100 ms.
+   */
   readonly window?: Duration.Input | undefined
 }
 

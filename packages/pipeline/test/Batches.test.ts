@@ -41,6 +41,23 @@ describe("processBatch", () => {
         yield* stop
       })))
 
+  it.effect("without a window a batch is what there is, at once", () =>
+    withCluster({}, (cluster) =>
+      Effect.gen(function*() {
+        const batches: Array<ReadonlyArray<number>> = []
+        const { stop } = yield* start(Pipeline.make({
+          ...common,
+          batch: { size: 10, window: 0 },
+          processBatch: (records) => Effect.sync(() => batches.push(offsets(records)))
+        }))
+        yield* advance(1000)
+        yield* cluster.append("in", Array.from({ length: 3 }, () => ({ key: "k", value: "v" })))
+        // What the cluster takes to answer.
+        yield* advance(10)
+        assert.deepStrictEqual(batches, [[0, 1, 2]])
+        yield* stop
+      })))
+
   it.effect("2 order: batches of a partition one after the other, of several partitions side by side", () =>
     withCluster({ partitions: 3, records: 300 }, (cluster) =>
       Effect.gen(function*() {

@@ -55,9 +55,12 @@ const close = (hub: Hub, work: PartitionWork): void => {
 const startWindow = (hub: Hub, work: PartitionWork): void => {
   const { fillings } = work
   const window = Duration.fromInputUnsafe(hub.definition.batch?.window ?? defaultWindow)
-  work.fork(Effect.map(Effect.sleep(window), () => {
+  const end = () => {
     if (work.fillings !== fillings) return
     work.closeFilling()
     hub.wakeWorkers()
-  }))
+  }
+  // A timer of no time takes a millisecond or more.
+  if (Duration.isZero(window)) end()
+  else work.fork(Effect.map(Effect.sleep(window), end))
 }

@@ -30,8 +30,8 @@ const named = (env: Readonly<Record<string, string>>) =>
     )
   )
 
-const parsed = Effect.fnUntraced(function*(line: string) {
-  const { code, err, out } = yield* weft(`${line} --json --transport platformatic`)
+const parsed = Effect.fnUntraced(function*(line: string, transport = "platformatic") {
+  const { code, err, out } = yield* weft(`${line} --json --transport ${transport}`)
   assert.strictEqual(code, 0, err)
   return JSON.parse(out) as unknown
 })
@@ -71,6 +71,7 @@ describe("weft by @platformatic/kafka", { timeout }, () => {
           { topic, partition: 0 },
           { topic, partition: 1 }
         ]])
+        assert.deepStrictEqual(yield* parsed(`groups describe ${group}`, "kafkajs"), yield* described)
         const reset = yield* weft(
           `groups reset ${group} --to latest --topic ${topic} --execute --transport platformatic`
         )
@@ -121,7 +122,7 @@ describe("the choice of the client library", { timeout }, () => {
     }).pipe(Effect.provide(named({ KAFKA_TRANSPORT: "rdkafka" }))))
 
   it("one that is not installed says what to install", async () => {
-    const without = fileURLToPath(new URL("support/withoutPlatformatic.mjs", import.meta.url))
+    const without = fileURLToPath(new URL("../../../test-support/withoutPlatformatic.mjs", import.meta.url))
     const env = { KAFKA_BROKERS: brokers().join(","), NODE_OPTIONS: `--import=${without}` }
     const missing = await run(["topics", "list", "--transport", "platformatic"], env)
     assert.deepStrictEqual([missing.code, missing.out], [2, ""])

@@ -227,7 +227,7 @@ export const make = (options: Options = {}): GroupMonitor => {
     const admin = yield* Admin
     // Without the right to describe a group its lag is known all the same.
     const described = yield* Effect.orElseSucceed(admin.describeGroups(groups), () => [])
-    // Groups of the newer protocol are described as dead, whoever is in them.
+    // A transport that has no way to ask about groups of the newer protocol takes them for dead, whoever is in them.
     return new Map(described.flatMap((one) => one.state === "Dead" ? [] : [[one.groupId, one]]))
   })
 

@@ -122,8 +122,8 @@ export interface Assembly<A> {
 }
 
 /**
- * A request that is written and read here, on the library's connection. The encoding is that of versions before the
- * flexible ones: no tagged fields, neither in the header nor in the body.
+ * A request that is written and read here, on the library's connection. The header is that of versions before the flexible
+ * ones, without tagged fields: a flexible request writes, and its answer reads, those of the header as the first of the body.
  *
  * @category models
  * @since 0.1.0

@@ -109,8 +109,7 @@ export const make = (cluster: Cluster, requests: AdminRequests): TransportAdmin 
       Effect.mapError(request, (failure) => adminError(failure, operation, { ...cluster.about, ...about }))
     )
 
-  const metadataOf = (topics: ReadonlyArray<string>) =>
-    cluster.askAny((broker) => broker.metadata(topics))
+  const metadataOf = (topics: ReadonlyArray<string>) => cluster.askAny((broker) => broker.metadata(topics))
   const allMetadata = metadataOf([])
 
   const createTopic = (topic: NewTopic) =>

@@ -34,6 +34,30 @@ export interface Coordinator {
 export const findCoordinator = (cluster: Cluster, groupId: string): Effect.Effect<Node, Failure> =>
   cluster.askAny((broker) => broker.findGroupCoordinator(groupId))
 
+/**
+ * These groups, by the broker that is the coordinator of each now.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const byCoordinator = (
+  cluster: Cluster,
+  groupIds: ReadonlyArray<string>
+): Effect.Effect<ReadonlyMap<number, ReadonlyArray<string>>, Failure> =>
+  Effect.map(
+    Effect.forEach(
+      groupIds,
+      (groupId) => Effect.map(findCoordinator(cluster, groupId), ({ nodeId }) => ({ groupId, nodeId })),
+      { concurrency: lookUpsAtOnce }
+    ),
+    (located) => {
+      const nodes = Map.groupBy(located, ({ nodeId }) => nodeId)
+      return new Map([...nodes].map(([nodeId, some]) => [nodeId, some.map(({ groupId }) => groupId)]))
+    }
+  )
+
+const lookUpsAtOnce = 10
+
 /** How often it is looked whether a coordinator that owes an answer is still the one: a frozen one says nothing of it. */
 const lookAgainMs = 10_000
 

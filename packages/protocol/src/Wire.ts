@@ -1,6 +1,6 @@
 /**
- * Kafka's wire format in the versions before the flexible ones, for the requests that are written here: a growing buffer
- * to write into, and a reader that refuses to read past its end.
+ * Kafka's wire format, for the requests that are written here: a growing buffer to write into, and a reader that refuses to
+ * read past its end. What is called compact, and the tags, are of the flexible versions (KIP-482).
  *
  * @since 0.1.0
  */
@@ -77,6 +77,30 @@ export class Writer {
     values.forEach(each)
     return this
   }
+  /** Seven bits a byte, the lowest first. */
+  unsignedVarint(value: number): this {
+    let rest = value
+    for (; rest > 0x7f; rest = Math.floor(rest / 128)) this.uint8(rest % 128 + 128)
+    return this.uint8(rest)
+  }
+  compactString(value: string): this {
+    const bytes = Buffer.from(value)
+    return this.unsignedVarint(bytes.length + 1).raw(bytes)
+  }
+  compactArray<A>(values: ReadonlyArray<A>, each: (value: A) => void): this {
+    this.unsignedVarint(values.length + 1)
+    values.forEach(each)
+    return this
+  }
+  /** None. */
+  tags(): this {
+    return this.uint8(0)
+  }
+  private uint8(value: number): this {
+    const at = this.reserve(1)
+    this.bytes.writeUInt8(value, at)
+    return this
+  }
 }
 
 /**
@@ -126,6 +150,40 @@ export class Reader {
     const values: Array<A> = []
     for (let i = 0; i < size; i++) values.push(each())
     return values
+  }
+  unsignedVarint(): number {
+    let value = 0
+    for (let worth = 1, read = 0; read < 5; worth *= 128, read++) {
+      const byte = this.bytes.readUInt8(this.take(1))
+      value += (byte & 127) * worth
+      if (byte < 128) return value
+    }
+    throw new RangeError("a number of more than 32 bits")
+  }
+  compactString(): string | null {
+    const size = this.unsignedVarint() - 1
+    if (size < 0) return null
+    const at = this.take(size)
+    return this.bytes.toString("utf8", at, at + size)
+  }
+  /** What is no array is an empty one. */
+  compactArray<A>(each: () => A): Array<A> {
+    const size = this.unsignedVarint() - 1
+    const values: Array<A> = []
+    for (let i = 0; i < size; i++) values.push(each())
+    return values
+  }
+  /** Its 16 bytes. */
+  uuid(): Buffer {
+    const at = this.take(16)
+    return this.bytes.subarray(at, at + 16)
+  }
+  /** Goes past them: none that is known here matters. */
+  tags(): void {
+    for (let left = this.unsignedVarint(); left > 0; left--) {
+      this.unsignedVarint()
+      this.take(this.unsignedVarint())
+    }
   }
 
   private take(size: number): number {

@@ -31,6 +31,11 @@ export * as Coordinator from "./Coordinator.ts"
 /**
  * @since 0.1.0
  */
+export * as DescribeConsumerGroups from "./DescribeConsumerGroups.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ErrorCode from "./ErrorCode.ts"
 
 /**

@@ -20,6 +20,26 @@ describe("Wire", () => {
     }))
   })
 
+  it("reads what was written in the flexible way", () => {
+    const values = fc.record({ number: fc.nat(2 ** 31 - 1), texts: fc.array(fc.string()) })
+    fc.assert(fc.property(values, ({ number, texts }) => {
+      const writer = new Writer(1)
+      writer.unsignedVarint(number).compactArray(texts, (text) => writer.compactString(text)).tags().int8(1)
+      const reader = new Reader(writer.buffer)
+      assert.strictEqual(reader.unsignedVarint(), number)
+      assert.deepStrictEqual(reader.compactArray(() => reader.compactString()), texts)
+      reader.tags()
+      assert.strictEqual(reader.int8(), 1)
+    }))
+    // A tag that nobody knows here: number 5, three bytes long.
+    const reader = new Reader(Buffer.from("01" + "05" + "03" + "aabbcc" + "07", "hex"))
+    reader.tags()
+    assert.strictEqual(reader.int8(), 7)
+    assert.isNull(new Reader(Buffer.from([0])).compactString())
+    assert.throws(() => new Reader(Buffer.from("ffffffffff01", "hex")).unsignedVarint(), RangeError)
+    assert.throws(() => new Reader(Buffer.from([9, 65])).compactString(), RangeError)
+  })
+
   it("does not read past the end, whatever length is announced", () => {
     assert.throws(() => new Reader(Buffer.from([0, 9, 65])).string(), RangeError)
     assert.throws(() => {

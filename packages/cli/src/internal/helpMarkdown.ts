@@ -45,8 +45,7 @@ It reads \`DATABASE_URL\` and \`KAFKA_BROKERS\` from the environment, and where 
 it needs: \`weft groups list\` works without a database.
 
 \`KAFKA_TRANSPORT\`, or \`--transport\` before it, chooses the client library: \`kafkajs\`, the default, or \`platformatic\`, which needs
-\`npm install -g @weft/platformatic\` besides. Both answer the same, but for the members of groups that speak the group protocol
-of KIP-848: only \`platformatic\` can ask for them, and on kafkajs such a group is shown as dead.
+\`npm install -g @weft/platformatic\` besides. Both answer the same.
 
 Answers go to standard output, failures and logs to standard error. With \`--json\` the answer is one line of JSON, and a
 failure is \`{"error":{"kind","message","near","next"},"exitCode"}\`. Colours are used on a terminal only, and not with

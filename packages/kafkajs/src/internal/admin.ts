@@ -1,17 +1,23 @@
 /** Admin requests: kafkajs's own client where it does them well, requests on the cluster where it does not. */
 import { TopicPartition } from "@weft/kafka/TopicPartition"
 import type { GroupDescription, TransportAdmin } from "@weft/kafka/Transport"
+import type { Cluster } from "@weft/protocol/Cluster"
 import * as ClusterAdmin from "@weft/protocol/ClusterAdmin"
 import { decodeAssignment } from "@weft/protocol/ConsumerProtocol"
+import { byCoordinator } from "@weft/protocol/Coordinator"
+import * as DescribeConsumerGroups from "@weft/protocol/DescribeConsumerGroups"
 import { errorCode } from "@weft/protocol/ErrorCode"
-import type { Failure } from "@weft/protocol/Failure"
+import { type Failure, protocolFailure } from "@weft/protocol/Failure"
+import { isPassing } from "@weft/protocol/GroupReaction"
 import { adminPlan } from "@weft/protocol/Plan"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { KafkaError } from "@weft/kafka/KafkaError"
 import type { Admin } from "kafkajs"
 import { alterConfigsRequest } from "./alterConfigsRequest.ts"
+import type { KafkaJsBroker } from "./broker.ts"
 import { type ConnectionOptions, clusterOptions, makeCluster } from "./cluster.ts"
 import { openAdmin } from "./inside.ts"
 
@@ -94,7 +100,13 @@ export const makeAdmin = Effect.fnUntraced(function*(
       ({ groups }) => groups.map(({ groupId, protocolType }) => ({ groupId, protocolType }))
     ),
     describeGroups: (groupIds) =>
-      Effect.map(ask((admin) => admin.describeGroups([...groupIds])), ({ groups }) => groups.map(described)),
+      Effect.gen(function*() {
+        const { groups } = yield* ask((admin) => admin.describeGroups([...groupIds]))
+        // What is asked about here is dead, too, where it is a group of the protocol of KIP-848.
+        const dead = groups.filter(({ state }) => state === "Dead").map(({ groupId }) => groupId)
+        const others = dead.length === 0 ? noGroups : yield* describeConsumerGroups(cluster, dead)
+        return groups.map((group) => others.get(group.groupId) ?? described(group))
+      }),
     deleteGroup: (groupId) => ask((admin) => admin.deleteGroups([groupId])),
     deleteRecords: (topic, offsets) =>
       ask((admin) =>
@@ -108,6 +120,30 @@ export const makeAdmin = Effect.fnUntraced(function*(
       )
   })
 })
+
+const noGroups: ReadonlyMap<string, GroupDescription> = new Map()
+
+/** kafkajs does not have the request. Of those that speak the protocol of KIP-848; the brokers may not, either. */
+const describeConsumerGroups = (
+  cluster: Cluster<KafkaJsBroker>,
+  groupIds: ReadonlyArray<string>
+): Effect.Effect<ReadonlyMap<string, GroupDescription>, Failure> =>
+  Effect.gen(function*() {
+    const found = new Map<string, GroupDescription>()
+    for (const [nodeId, some] of yield* byCoordinator(cluster, groupIds)) {
+      const broker = yield* cluster.broker(nodeId)
+      if (!broker.knows(DescribeConsumerGroups.apiKey)) continue
+      const answer = yield* cluster.attempt(() => broker.send(DescribeConsumerGroups.request(some)))
+      for (const { description, errorCode } of answer ?? []) {
+        if (errorCode === 0) found.set(description.groupId, description)
+        else if (isPassing(protocolFailure(errorCode))) return yield* Effect.fail(protocolFailure(errorCode))
+      }
+    }
+    return found
+  }).pipe(Effect.retry({ while: isPassing, schedule: retries }))
+
+/** As often as something is asked that the cluster may answer a moment later. */
+const retries = Schedule.max([Schedule.spaced(adminPlan.retryBackoffMs), Schedule.recurs(5)])
 
 const described = (group: Awaited<ReturnType<Admin["describeGroups"]>>["groups"][number]): GroupDescription => ({
   groupId: group.groupId,

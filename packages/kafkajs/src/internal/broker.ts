@@ -20,6 +20,9 @@ export class KafkaJsBroker implements Broker {
     // kafkajs's own broker is none any more when its session is about to end, and the next request would renew that.
     return this.raw.connectionPool.isConnected()
   }
+  knows(apiKey: number): boolean {
+    return this.raw.versions?.[apiKey] !== undefined
+  }
   send<A>(request: WireRequest<A>): Promise<A | undefined> {
     return send(this.raw, request)
   }

@@ -17,7 +17,7 @@ import type { ConfigResource, GroupDescription } from "@weft/kafka/Transport"
 import type { Cluster } from "@weft/protocol/Cluster"
 import { type AdminRequests, resourceOf, timeoutMs } from "@weft/protocol/ClusterAdmin"
 import { decodeAssignment } from "@weft/protocol/ConsumerProtocol"
-import { askCoordinator, findCoordinator } from "@weft/protocol/Coordinator"
+import { askCoordinator, byCoordinator } from "@weft/protocol/Coordinator"
 import { codes } from "@weft/protocol/ErrorCode"
 import { type Failure, isRetriableFailure, protocolFailure } from "@weft/protocol/Failure"
 import { isPassing } from "@weft/protocol/GroupReaction"
@@ -130,15 +130,9 @@ export const adminRequests = (cluster: Cluster<PlatformaticBroker>): AdminReques
       )),
     describeGroups: (groupIds) =>
       Effect.gen(function*() {
-        const located = yield* Effect.forEach(
-          groupIds,
-          (groupId) => Effect.map(findCoordinator(cluster, groupId), ({ nodeId }) => ({ groupId, nodeId })),
-          { concurrency: lookUpsAtOnce }
-        )
         const answers = yield* Effect.forEach(
-          Map.groupBy(located, ({ nodeId }) => nodeId),
-          ([nodeId, some]) =>
-            on(cluster.broker(nodeId), (connection) => describeGroups(connection, some.map(({ groupId }) => groupId)))
+          yield* byCoordinator(cluster, groupIds),
+          ([nodeId, some]) => on(cluster.broker(nodeId), (connection) => describeGroups(connection, some))
         )
         return answers.flat()
       }).pipe(Effect.retry({ while: isPassing, schedule: retries })),
@@ -169,8 +163,6 @@ export const adminRequests = (cluster: Cluster<PlatformaticBroker>): AdminReques
 }
 
 const brokerDefault = -1
-
-const lookUpsAtOnce = 10
 
 const describeGroups = async (
   connection: Connection,

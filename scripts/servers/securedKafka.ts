@@ -2,19 +2,24 @@ import { makeCertificate } from "./certificates.ts"
 import { type JvmKafka, type Listener, startKafkaInJvm } from "./kafkaInJvm.ts"
 import { temporaryFolder } from "./temporaryFolder.ts"
 
-const mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] as const
+const all = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] as const
+
+interface SaslListener extends Listener {
+  readonly mechanisms: ReadonlyArray<string>
+}
 
 /** How clients may come in; the plain listener is there besides, and lets everybody do everything. */
 const listeners = [
-  { name: "SASL_SSL", protocol: "SASL_SSL" },
-  { name: "SASL_PLAINTEXT", protocol: "SASL_PLAINTEXT" },
+  { name: "SASL_SSL", protocol: "SASL_SSL", mechanisms: all },
+  /** A token would lie open on the network. */
+  { name: "SASL_PLAINTEXT", protocol: "SASL_PLAINTEXT", mechanisms: ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] },
   /** A client needs a certificate of its own. */
-  { name: "MUTUAL", protocol: "SSL" },
+  { name: "MUTUAL", protocol: "SSL", mechanisms: [] },
   /** The broker's certificate has expired. */
-  { name: "EXPIRED", protocol: "SSL" },
+  { name: "EXPIRED", protocol: "SSL", mechanisms: [] },
   /** Clients have to authenticate again every few seconds (KIP-368). */
-  { name: "BRIEF", protocol: "SASL_SSL" }
-] as const satisfies ReadonlyArray<Listener>
+  { name: "BRIEF", protocol: "SASL_SSL", mechanisms: all }
+] as const satisfies ReadonlyArray<SaslListener>
 
 export type SecuredListener = (typeof listeners)[number]["name"]
 
@@ -37,12 +42,15 @@ export interface SecuredKafka extends Omit<JvmKafka, "addressesOf"> {
 
 const modules = "org.apache.kafka.common.security"
 
-const saslSettings = (listener: Listener, { sessionMs, users }: SecuredOptions): Readonly<Record<string, string>> => {
+const saslSettings = (
+  listener: SaslListener,
+  { sessionMs, users }: SecuredOptions
+): Readonly<Record<string, string>> => {
   const prefix = `listener.name.${listener.name.toLowerCase()}`
   const known = Object.entries(users).map(([name, password]) => ` user_${name}="${password}"`).join("")
   const scram = `${modules}.scram.ScramLoginModule required;`
   const settings: Record<string, string> = {
-    [`${prefix}.sasl.enabled.mechanisms`]: mechanisms.join(","),
+    [`${prefix}.sasl.enabled.mechanisms`]: listener.mechanisms.join(","),
     [`${prefix}.plain.sasl.jaas.config`]: `${modules}.plain.PlainLoginModule required${known};`,
     [`${prefix}.scram-sha-256.sasl.jaas.config`]: scram,
     [`${prefix}.scram-sha-512.sasl.jaas.config`]: scram,
@@ -51,7 +59,7 @@ const saslSettings = (listener: Listener, { sessionMs, users }: SecuredOptions):
       `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`
   }
   if (listener.name === "BRIEF") {
-    for (const one of mechanisms) {
+    for (const one of listener.mechanisms) {
       settings[`${prefix}.${one.toLowerCase()}.connections.max.reauth.ms`] = String(sessionMs)
     }
   }
@@ -94,7 +102,7 @@ export const startSecuredKafka = async (java: string, options: SecuredOptions): 
         "listener.name.expired.ssl.keystore.location": expired.keystore,
         ...Object.assign(
           {},
-          ...listeners.filter(({ protocol }) => protocol !== "SSL").map((one) => saslSettings(one, options))
+          ...listeners.filter(({ mechanisms }) => mechanisms.length > 0).map((one) => saslSettings(one, options))
         )
       }
     })

@@ -141,7 +141,9 @@ export interface Decoding {
   readonly stop: Stop | undefined
   /** Nothing is left to decode. `next` may still have a batch to hand over. */
   readonly isDone: boolean
-  /** What is left gets a buffer of its own, to be kept for a while without the rest of the answer. */
+  /**
+   * What is left is to be kept for a while: it gets a buffer of its own, unless the one that it is in holds little else.
+   */
   readonly detach: () => void
 }
 

@@ -271,6 +271,26 @@ describe("RecordBatchDecoder", () => {
     assert.strictEqual(decoding.stop, undefined)
   })
 
+  it("what is left of an answer keeps it alive only where it is most of it", () => {
+    const of = (size: number) => [record(0, { value: Buffer.alloc(size) })]
+    const leftOf = (sizes: readonly [number, number]) => {
+      const records = encode(sizes.map((size, i) => batch(BigInt(i), of(size), { leaderEpoch: i })))
+      const whole = Buffer.allocUnsafeSlow(records.length)
+      records.copy(whole)
+      const decoding = RecordBatchDecoder.make({ isolationLevel: "read_committed" }).open({
+        topic: "orders",
+        partition: 7,
+        fetchOffset: 0n,
+        highWatermark: 9n,
+        records: whole
+      })
+      decoding.next()
+      decoding.detach()
+      return decoding.next()!.value(0)!.buffer.buffer === whole.buffer
+    }
+    assert.deepStrictEqual([leftOf([10, 1000]), leftOf([1000, 10])], [true, false])
+  })
+
   it("each record of a merged batch has the times of its own", () => {
     const { batches } = decode(encode([1n, 2n, 3n, 4n, 5n].map((at) => three(at * 10n, { baseTimestamp: at }))))
     assert.strictEqual(batches.length, 1)

@@ -23,6 +23,8 @@ export interface AnsweredPartition {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
+  /** Of its records as they came; 0 where that is not known. */
+  readonly bytes: number
   /** The records from this position on. */
   readonly open: (position: bigint) => Decoding
 }
@@ -99,6 +101,7 @@ const fromBytes = (
   topic,
   partition,
   errorCode,
+  bytes: raw.records.length,
   open: (position) =>
     decoder.open({
       topic,

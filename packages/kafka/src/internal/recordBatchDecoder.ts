@@ -16,6 +16,9 @@ const defaultMaxDecompressedBytes = 256 * 1024 * 1024
 /** Below so many bytes a library's checksum is not faster than ours: the call itself takes its time. */
 const worthACall = 512
 
+/** What is at least so large a part of its buffer is kept with all of that. */
+const worthItsBuffer = 0.5
+
 export class RecordBatchDecoder implements Decoder {
   readonly readsCommitted: boolean
   readonly decompressors: Decompressors
@@ -108,6 +111,8 @@ class AnswerDecoding implements Decoding {
   }
 
   detach(): void {
+    const left = this.bytes.length - this.at
+    if (left >= worthItsBuffer * this.bytes.buffer.byteLength) return
     this.bytes = copyOf(this.bytes.subarray(this.at))
     this.view = viewOf(this.bytes)
     this.skipped += this.at

@@ -95,6 +95,7 @@ const fromMessages = (
   topic,
   partition: fetched.partition,
   errorCode: fetched.errorCode,
+  bytes: 0,
   open: (position) => new DecodedAlready(fromFetch(topic, fetched, position, isolationLevel), position)
 })
 

@@ -17,6 +17,7 @@ import { codes } from "../ErrorCode.ts"
 import { codeOf, consumerError, type Failure, isRetriableFailure, protocolFailure } from "../Failure.ts"
 import type { Fetch } from "../FetchAnswer.ts"
 import type { ClientPlan, FetchPlan } from "../Plan.ts"
+import { AnswerSize } from "./answerSize.ts"
 import { type FetchRound, FetchState, type Ticket } from "./fetchState.ts"
 
 export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resume"> {
@@ -82,6 +83,8 @@ export const makePump = <B extends Broker>(options: {
   }
   const now = () => clock.currentTimeMillisUnsafe()
   const inFlight = new Set<number>()
+  /** Of each broker. */
+  const sizes = new Map<number, AnswerSize>()
   /** Failures in a row, of each broker. */
   const failures = new Map<number, number>()
   let lastAnswer = now()
@@ -92,13 +95,22 @@ export const makePump = <B extends Broker>(options: {
   /** How often the next record batch of a partition came damaged, by its key. */
   const damaged = new Map<string, number>()
 
+  const sizeOf = (node: number): AnswerSize => {
+    const known = sizes.get(node) ?? new AnswerSize()
+    sizes.set(node, known)
+    return known
+  }
+
   const fetch = Effect.fnUntraced(function*(node: number, round: FetchRound) {
     const broker = yield* cluster.broker(node)
+    const size = sizeOf(node)
+    const needed = round.tickets.reduce((most, { neededBytes }) => Math.max(most, neededBytes), plan.minBytes)
+    const askedAt = now()
     const answer = yield* options.fetch(broker, {
       isolationLevel: plan.isolationLevel,
       maxWaitMs: round.brief ? Math.min(briefWaitMs, plan.maxWaitMs) : plan.maxWaitMs,
       minBytes: plan.minBytes,
-      maxBytes: plan.maxBytes,
+      maxBytes: size.within(plan.maxBytes, needed),
       partitions: round.tickets.map(({ neededBytes, partition, position, topic }) => ({
         topic,
         partition,
@@ -107,6 +119,7 @@ export const makePump = <B extends Broker>(options: {
       }))
     })
     lastAnswer = now()
+    size.answered(answer.partitions.reduce((sum, { bytes }) => sum + bytes, 0), lastAnswer - askedAt)
     failures.delete(node)
     handler.onAlive("fetch")
     if (answer.errorCode !== 0) {

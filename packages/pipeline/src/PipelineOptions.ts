@@ -92,7 +92,8 @@ export interface BatchOptions {
   readonly size?: number | undefined
   /**
    * How long a batch that is not full waits for more records, from its first one on: by so much records may be late. 0 hands
-   * over what there is. Default 100 ms.
+   * over what there is. A batch that has waited for so long, and for which no worker is free yet, goes on filling. Default
+   * 100 ms.
    */
   readonly window?: Duration.Input | undefined
 }

@@ -585,7 +585,7 @@ const growingLag: Rule = {
   name: "growing-lag",
   needs: { intervals: 2, records: 20 },
   certainty: 0.75,
-  judges: ["maxPollRecords", "processingOrder", "concurrency", "maxPartitionFetchBytes", "fetchMinBytes"],
+  judges: ["maxPollRecords", "processingOrder", "concurrency", "maxPartitionFetchBytes"],
   yieldsTo: ["retry-storm", "hot-key", "hot-partition", "database-bound", "frequent-rebalancing"],
   fires: (seen, config) =>
     lagIsGrowing(seen)
@@ -630,17 +630,6 @@ const growingLag: Rule = {
         } each`,
         settings: { maxPollRecords: maxPollRecords * Math.min(5, Math.floor(roomInInterval)) },
         effect: "what each batch costs is shared by more records; should their cost grow with them, add members next"
-      }
-    }
-    if (isBatched(seen, config) && seen.recordsPerBatch * 4 <= maxPollRecords && !isComputing(seen)) {
-      return {
-        priority,
-        reason:
-          `${behind}; the batches are small, ${rounded(seen.recordsPerBatch)} records of ${maxPollRecords}, and take `
-          + `${time(seen.meanMs)} each`,
-        settings: { fetchMinBytes: collectedBytes(seen, config) },
-        action: `where that is not enough, ${replicas}`,
-        effect: "the broker collects more before it answers, for at most fetch_max_wait_ms: fewer, larger batches"
       }
     }
     if (!isComputing(seen) && seen.meanMs >= 5 && !isBatched(seen, config)) {

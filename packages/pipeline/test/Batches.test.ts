@@ -41,6 +41,32 @@ describe("processBatch", () => {
         yield* stop
       })))
 
+  it.effect("2 order: a batch whose window is over goes on filling until a worker comes to it, and no further than its size", () =>
+    withCluster({}, (cluster) =>
+      Effect.gen(function*() {
+        const batches: Array<ReadonlyArray<number>> = []
+        const { running, stop } = yield* start(Pipeline.make({
+          ...common,
+          batch: { size: 10, window: "20 millis" },
+          processBatch: (records) =>
+            Effect.andThen(Effect.sync(() => batches.push(offsets(records))), Effect.sleep(500))
+        }))
+        // A record every 30 ms, each in a window of its own.
+        for (let i = 0; i < 50; i++) {
+          yield* cluster.append("in", [{ key: "k", value: "v" }])
+          yield* advance(30)
+        }
+        yield* until(() => batches.flat().length === 50, "all are done")
+        assert.deepStrictEqual(batches.flat(), range(0, 50))
+        const sizes = batches.map(({ length }) => length)
+        assert.strictEqual(Math.max(...sizes), 10)
+        assert.isAtMost(batches.length, 8, `sizes ${sizes.join(" ")}`)
+        yield* advance(1_000)
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 50 })
+        assert.deepInclude(yield* running.totals, { processed: 50, inFlight: 0 })
+        yield* stop
+      })))
+
   it.effect("without a window a batch is what there is, at once", () =>
     withCluster({}, (cluster) =>
       Effect.gen(function*() {

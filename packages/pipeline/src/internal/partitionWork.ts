@@ -34,6 +34,8 @@ export class PartitionWork {
   private order: Order
   /** Someone waits for the end of the partition's draining. */
   watched = false
+  /** The batch that was closed last. While no worker has come to it, it takes what it has room for. */
+  private last: BatchItem | undefined
   /** Records of a batch that is not full. */
   private filling: Array<Slice> = []
   /** Rises with each batch that is closed, so that the window of an earlier one does nothing. */
@@ -116,8 +118,15 @@ export class PartitionWork {
     const slices = [...this.filling, { batch, from: 0, to: batch.size }]
     this.filling = []
     let missing = size
+    let room = this.last?.isOpen === true ? Math.max(0, size - this.last.size) : 0
     for (const { batch, from: first, to: last } of slices) {
-      for (let from = first; from < last;) {
+      const start = Math.min(last, first + room)
+      if (start > first) {
+        room -= start - first
+        this.last!.add({ batch, from: first, to: start })
+        if (room === 0) this.stats.filledUp()
+      }
+      for (let from = start; from < last;) {
         const to = Math.min(last, from + missing)
         this.filling.push({ batch, from, to })
         missing -= to - from
@@ -135,7 +144,8 @@ export class PartitionWork {
     const key = this.order === "none" ? undefined : wholePartition
     const slices = this.filling
     this.filling = []
-    this.intake.lanes.add(this.group, key, new BatchItem(this.handle, slices))
+    this.last = new BatchItem(this.handle, slices)
+    this.intake.lanes.add(this.group, key, this.last)
   }
 
   /** Forgets records whose assignment has ended. */

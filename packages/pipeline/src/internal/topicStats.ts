@@ -57,6 +57,11 @@ export class TopicStats {
     if (isFull) this.fullBatches++
   }
 
+  /** A batch that was not full became so before anybody took it. */
+  filledUp(): void {
+    this.fullBatches++
+  }
+
   /** The key of a record that was taken in, where it is looked at anyway. */
   sawKey(key: string): void {
     if (this.processingTimes !== undefined) this.keys.add(key)

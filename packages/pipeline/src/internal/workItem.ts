@@ -94,6 +94,7 @@ export interface Slice {
 export class BatchItem extends WorkItem {
   private slices: ReadonlyArray<Slice>
   private entries: Set<Entry> | undefined = undefined
+  private wasBegun = false
   constructor(handle: PartitionHandle, slices: ReadonlyArray<Slice>) {
     super(handle)
     this.slices = slices
@@ -113,7 +114,15 @@ export class BatchItem extends WorkItem {
   current(): ReadonlyArray<Entry> {
     return [...this.single()]
   }
+  /** Nobody has looked at it yet, so that it may still grow; what was pruned away is in no lane any more. */
+  get isOpen(): boolean {
+    return !this.wasBegun && this.entries === undefined && this.slices.length > 0
+  }
+  add(slice: Slice): void {
+    this.slices = [...this.slices, slice]
+  }
   begin(): boolean {
+    this.wasBegun = true
     for (const [batch, records] of this.counts()) if (!this.handle.begin(batch, records)) return false
     return true
   }

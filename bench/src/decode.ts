@@ -13,11 +13,10 @@ import { writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { zstdDecompressSync } from "node:zlib"
 import { wholeNumber } from "../../scripts/servers/wholeNumber.ts"
 import { median } from "./Comparison.ts"
+import { collectGarbage } from "./garbage.ts"
 
 interface Answer {
   readonly name: string
@@ -91,9 +90,6 @@ const answers = () => [
   answerOf({ name: "200 B, 1 to a batch, gzip", valueBytes: 200, recordsPerBatch: 1, compression: "gzip" }),
   answerOf({ name: "200 B, 500 to a batch, zstd", valueBytes: 200, recordsPerBatch: 500, compression: "zstd" })
 ]
-
-setFlagsFromString("--expose-gc")
-const collectGarbage = runInNewContext("gc") as (options: { readonly type: "minor" }) => void
 
 /** What is read must be used, lest it is not read at all. */
 let sink = 0

@@ -1,7 +1,9 @@
 /** Which plots an outcome gets, and under which names. Pure. */
+import type { Spread, Summary } from "./Comparison.ts"
+import { curve, type Series } from "./curve.ts"
 import type { Outcome } from "./measure.ts"
 import { bars } from "./plot.ts"
-import { defaultShape } from "./workloads.ts"
+import { type Curve, defaultShape, entrantsOf, type Quantity, type Workload, workloads } from "./workloads.ts"
 
 type Plot = readonly [file: string, svg: string]
 
@@ -14,8 +16,49 @@ const suffixOf = ({ bytes, partitions }: Outcome["shape"]): string =>
     ...(partitions === defaultShape.partitions ? [] : [`-${partitions}-partitions`])
   ].join("")
 
-/** One of the speeds, or one of each figure. */
-export const plotsOf = ({ shape, summaries, workload }: Outcome): ReadonlyArray<Plot> => {
+const spreadOf = (summary: Summary, quantity: Quantity): Spread | undefined => {
+  const { cpuSecondsPerMillion: cpu, figures, recordsPerSecond, spread: [least, most] } = summary
+  if (quantity === "records/s") return { middle: recordsPerSecond, least, most }
+  if (quantity === "CPU s per 10^6") return cpu === undefined ? undefined : { middle: cpu, least: cpu, most: cpu }
+  return figures.get(quantity)
+}
+
+/** What entrants have in common is in the name of the series, and what is their own beside the point. */
+const curveOf = ({ shape, summaries, workload }: Outcome, { isIdentityShown, name, x, y }: Curve): Plot => {
+  const one: Workload = workloads[workload]
+  const entrants = entrantsOf(one)
+  const series = new Map<string, Array<Series["points"][number]>>()
+  for (const summary of summaries) {
+    const { contender, ...own } = entrants.get(summary.name)!
+    const at = typeof x === "string" ? { ...shape, ...own }[x] : summary.figures.get(x.figure)?.middle
+    for (const quantity of y) {
+      const spread = spreadOf(summary, quantity)
+      if (at === undefined || spread === undefined) continue
+      const of = typeof x === "string" ? contender : quantity
+      const points = series.get(of) ?? []
+      series.set(of, points)
+      points.push({
+        x: at,
+        ...spread,
+        ...(isIdentityShown === true && { label: summary.name.replace(/^weft,? /, "") })
+      })
+    }
+  }
+  return [
+    `${name}.svg`,
+    curve(
+      `${workload}: ${y.join(", ")}`,
+      { x: typeof x === "string" ? x : x.figure, y: y.length === 1 ? y[0]! : "", isIdentityShown },
+      [...series].map(([name, points]) => ({ name, points }))
+    )
+  ]
+}
+
+/** The curves of the workload; else one of the speeds, or one of each figure. */
+export const plotsOf = (outcome: Outcome): ReadonlyArray<Plot> => {
+  const { shape, summaries, workload } = outcome
+  const { curves }: Workload = workloads[workload]
+  if (curves !== undefined) return curves.map((one) => curveOf(outcome, one))
   const of = `values of ${shape.bytes} bytes, ${shape.partitions} partitions`
   const figures = new Set(summaries.flatMap((one) => [...one.figures.keys()]))
   if (figures.size === 0) {

@@ -29,6 +29,24 @@ export interface Workload {
   /** False where contenders write themselves: each run has an empty topic of its own. */
   readonly filled?: false | undefined
   readonly needs?: ReadonlyArray<"postgres"> | undefined
+  /** Plotted as curves instead of bars. */
+  readonly curves?: ReadonlyArray<Curve> | undefined
+}
+
+/** The speed, what a record costs, or a figure. */
+export type Quantity = "records/s" | "CPU s per 10^6" | (string & {})
+
+/**
+ * Either a curve for each contender, over what the shapes of its entrants differ by; or, where `x` is a figure, a curve for
+ * each of `y`.
+ */
+export interface Curve {
+  /** Of the file, and before the title. */
+  readonly name: string
+  readonly x: keyof Shape | { readonly figure: string }
+  readonly y: ReadonlyArray<Quantity>
+  /** `x` is what `y` is compared with. */
+  readonly isIdentityShown?: true | undefined
 }
 
 export const defaultShape: Shape = { records: 1_000_000, bytes: 200, partitions: 4 }
@@ -46,6 +64,32 @@ const pauses = (name: ContenderName, baseline: ContenderName): ReadonlyArray<Fig
     name,
     baseline
   }))
+
+/** The same contender in several shapes, each under a name of its own. */
+const inShapes = (
+  contender: ContenderName,
+  shapes: Readonly<Record<string, Partial<Shape>>>
+): Readonly<Record<string, Entrant>> =>
+  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [`${contender}, ${name}`, { contender, ...shape }]))
+
+const partitionCounts = [1, 4, 16, 64, 256, 1_000]
+const backlogs = [10_000, 100_000, 1_000_000, 10_000_000]
+const rates = [100, 1_000, 10_000, 50_000]
+
+const overPartitions = (contender: ContenderName) => ({
+  entrants: inShapes(
+    contender,
+    Object.fromEntries(partitionCounts.map((partitions) => [`partitions: ${partitions}`, { partitions }]))
+  ),
+  pairs: partitionCounts.filter((partitions) => partitions !== 4).map((partitions) => ({
+    name: `${contender}, partitions: ${partitions}`,
+    baseline: `${contender}, partitions: 4`
+  }))
+})
+
+const batchesOverPartitions = overPartitions("weft processBatch")
+const streamOverPartitions = overPartitions("weft Consumer.batches")
+const wireOverPartitions = overPartitions("one socket, weft's decoder")
 
 export const workloads = {
   batch: {
@@ -221,6 +265,83 @@ export const workloads = {
         baseline: "weft, an hour of backlog"
       }
     ]
+  },
+  partitions: {
+    about: "the same records over 1 to 1,000 partitions, in record batches of the same size",
+    entrants: {
+      ...batchesOverPartitions.entrants,
+      ...streamOverPartitions.entrants,
+      ...wireOverPartitions.entrants
+    },
+    pairs: [
+      ...[...batchesOverPartitions.pairs, ...streamOverPartitions.pairs].map((pair) => ({ ...pair, cpuTarget: 0.9 })),
+      // What the broker's answers cost by themselves.
+      ...wireOverPartitions.pairs
+    ],
+    curves: [
+      { name: "partitions-cpu", x: "partitions", y: ["CPU s per 10^6"] },
+      { name: "partitions", x: "partitions", y: ["records/s"] }
+    ]
+  },
+  backlogs: {
+    about: "10^4 to 10^7 records that wait for a process that is warm",
+    entrants: inShapes(
+      "weft processBatch, warm",
+      Object.fromEntries(backlogs.map((records) => [`records: ${records}`, { records }]))
+    ),
+    pairs: backlogs.filter((records) => records !== 1_000_000).map((records) => ({
+      name: `weft processBatch, warm, records: ${records}`,
+      baseline: "weft processBatch, warm, records: 1000000",
+      cpuTarget: 0.9
+    })),
+    roundsAtMost: 5,
+    curves: [
+      { name: "backlogs-cpu", x: "records", y: ["CPU s per 10^6"] },
+      { name: "backlogs", x: "records", y: ["records/s"] }
+    ]
+  },
+  memory: {
+    about: "what a process holds that is far behind and slow, against the formula of its settings",
+    pairs: [],
+    entrants: {
+      ...inShapes("weft, slow", {
+        "4 partitions": { partitions: 4 },
+        "4 partitions of 100 kB": { partitions: 4, bytes: 100_000, records: 8_000 },
+        "64 partitions of 1 kB": { partitions: 64, bytes: 1_000, records: 400_000 },
+        "256 partitions": { partitions: 256 }
+      }),
+      ...inShapes("weft, slow, queues of 256 KiB", {
+        "64 partitions of 1 kB": { partitions: 64, bytes: 1_000, records: 400_000 }
+      }),
+      ...inShapes("weft, slow, queues of 8 MiB", {
+        "4 partitions of 1 kB": { partitions: 4, bytes: 1_000, records: 200_000 }
+      }),
+      ...inShapes("weft, slow, 16 MiB in all", {
+        "64 partitions of 1 kB": { partitions: 64, bytes: 1_000, records: 400_000 }
+      })
+    },
+    roundsAtMost: 3,
+    curves: [
+      { name: "memory-alive", x: { figure: "formula, alive MiB" }, y: ["alive MiB"], isIdentityShown: true },
+      { name: "memory-in-all", x: { figure: "formula, in all MiB" }, y: ["in all MiB"], isIdentityShown: true }
+    ]
+  },
+  writes: {
+    about: "what is written to the database in 30 s, at 100 to 50,000 records a second",
+    pairs: [],
+    entrants: Object.fromEntries(
+      rates.map((rate) => [`weft at ${rate} records/s`, { contender: "weft, records at a rate", records: rate * 30 }])
+    ),
+    figures: rates.slice(1).map((rate) => ({
+      figure: "rows/s",
+      name: `weft at ${rate} records/s`,
+      baseline: "weft at 100 records/s",
+      atMostMore: 1
+    })),
+    filled: false,
+    needs: ["postgres"],
+    roundsAtMost: 3,
+    curves: [{ name: "writes", x: { figure: "asked records/s" }, y: ["rows/s", "transactions/s", "WAL kB/s"] }]
   }
 } satisfies Record<string, Workload>
 
@@ -230,7 +351,10 @@ export const isWorkload = (name: string): name is WorkloadName => Object.hasOwn(
 
 /** Who runs in a workload, by name, each once. */
 export const entrantsOf = ({ entrants = {}, figures = [], pairs }: Workload): ReadonlyMap<string, Entrant> => {
-  const names = new Set([...pairs, ...figures].flatMap(({ baseline, name }) => [baseline, name]))
+  const names = new Set([
+    ...Object.keys(entrants),
+    ...[...pairs, ...figures].flatMap(({ baseline, name }) => [baseline, name])
+  ])
   return new Map([...names].map((name) => {
     const entrant = entrants[name]
     if (entrant !== undefined) return [name, entrant]

@@ -1,11 +1,14 @@
 /** The contenders by name, each loaded in its own process only. */
 import type { ListenerName } from "../listeners/byName.ts"
 import type { Contender } from "./Contender.ts"
+import type { MemorySettings } from "./weftMemory.ts"
 import { oneByOne, together } from "./sends.ts"
 
 const latency = (name: ListenerName) => async () => (await import("./latency.ts")).latencyOf(name)
 const startup = (name: ListenerName) => async () => (await import("./startup.ts")).startupOf(name)
 const rebalance = (name: ListenerName) => async () => (await import("./rebalance.ts")).rebalanceOf(name)
+
+const memory = (settings: MemorySettings) => async () => (await import("./weftMemory.ts")).slow(settings)
 
 export const contenders = {
   "one socket, weft's decoder": async () => (await import("./rawFetch.ts")).run,
@@ -42,6 +45,12 @@ export const contenders = {
     (await import("./weftPipeline.ts")).processBatch("default", { tracing: "batch" }),
   "weft JSON by Schema": async () => (await import("./weftJson.ts")).bySchema,
   "weft JSON by hand": async () => (await import("./weftJson.ts")).byHand,
+  "weft processBatch, warm": async () => (await import("./weftBacklog.ts")).run,
+  "weft, slow": memory({}),
+  "weft, slow, queues of 256 KiB": memory({ queueMaxBytes: 1 << 18, maxPartitionFetchBytes: 1 << 18 }),
+  "weft, slow, queues of 8 MiB": memory({ queueMaxBytes: 1 << 23 }),
+  "weft, slow, 16 MiB in all": memory({ bufferMaxBytes: 1 << 24, fetchMaxBytes: 1 << 23 }),
+  "weft, records at a rate": async () => (await import("./weftWrites.ts")).run,
   "weft by key": async () => (await import("./weftKeys.ts")).byKey,
   "timers alone": async () => (await import("./weftKeys.ts")).timersAlone,
   "latency, weft process": latency("weft process"),

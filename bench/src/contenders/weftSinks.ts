@@ -8,18 +8,14 @@ import * as Codec from "@weft/kafka/Codec"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
 import * as Pipeline from "@weft/pipeline/Pipeline"
-import * as ConfigWriter from "@weft/postgres/ConfigWriter"
-import * as Postgres from "@weft/postgres/Postgres"
 import * as PostgresPipeline from "@weft/postgres/PostgresPipeline"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
-import { temporaryFolder } from "../../../scripts/servers/temporaryFolder.ts"
 import { type Contender, Progress, type Task } from "./Contender.ts"
 import type { Laps } from "./laps.ts"
 import { lapSettings, quietly, startInLaps } from "./weftLaps.ts"
+import { withRow } from "./weftService.ts"
 
 /** From one measurement to the next, where the row says nothing. */
 const defaultIntervalMs = Setting.settings.metricsIntervalMs.default
@@ -68,13 +64,6 @@ export const withoutDatabase = (make: "batch" | "record"): Contender => async (t
   return progress.result()
 }
 
-const rowOf = (task: Task, metricsIntervalMs: number | undefined): ConfigWriter.Values =>
-  Object.fromEntries(
-    Object.entries({ consumerGroupId: task.group, metricsIntervalMs, ...lapSettings }).flatMap(([name, value]) =>
-      value === undefined ? [] : [[Setting.settings[name as Setting.SettingKey].sql, value]]
-    )
-  )
-
 /** What is written once more at the end, when the member has no partitions any more and so no lag. */
 const atEnd = ["consumer_processing_metrics", "consumer_member_metrics"]
 const measured = [...atEnd, "consumer_lag_history"]
@@ -100,24 +89,14 @@ const checkRows = Effect.fnUntraced(function*(task: Task, intervalMs: number) {
 })
 
 export const withDatabase = (make: "batch" | "record", metricsIntervalMs?: number): Contender => async (task) => {
-  if (task.postgres === undefined) throw new Error("there is no database for the sinks")
   const progress = new Progress(task.records, lastsMs)
-  const state = await temporaryFolder("weft-bench-state-")
-  const database = Layer.mergeAll(
-    Postgres.layerUrl(Redacted.make(task.postgres)),
-    // Where the configuration is kept for a start without the database.
-    ConfigProvider.layer(ConfigProvider.fromUnknown({ WEFT_STATE_DIR: state.path }))
+  await withRow(
+    task,
+    { metricsIntervalMs, ...lapSettings },
+    Effect.andThen(
+      Effect.provide(reading(task, progress, make === "batch" ? byBatch : byRecord), PostgresPipeline.layer),
+      checkRows(task, metricsIntervalMs ?? defaultIntervalMs)
+    )
   )
-  await Effect.gen(function*() {
-    const writer = yield* ConfigWriter.ConfigWriter
-    yield* writer.set(task.group, rowOf(task, metricsIntervalMs))
-    yield* Effect.provide(reading(task, progress, make === "batch" ? byBatch : byRecord), PostgresPipeline.layer)
-    yield* checkRows(task, metricsIntervalMs ?? defaultIntervalMs)
-  }).pipe(
-    Effect.provide(ConfigWriter.layer),
-    Effect.provide(database),
-    Effect.runPromise
-  )
-  await state.remove()
   return progress.result()
 }

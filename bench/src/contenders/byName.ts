@@ -60,6 +60,7 @@ export const contenders = {
   "latency, platformatic on data": latency("platformatic on data"),
   "startup, weft process": startup("weft process"),
   "startup, weft process on platformatic": startup("weft process on platformatic"),
+  "startup, weft process, compile cache": async () => (await import("./startup.ts")).withCompileCache("weft process"),
   "startup, kafkajs eachMessage": startup("kafkajs eachMessage"),
   "startup, platformatic on data": startup("platformatic on data"),
   "startup, java console consumer": async () => (await import("./startup.ts")).java,

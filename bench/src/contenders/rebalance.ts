@@ -14,14 +14,18 @@ import type { Contender } from "./Contender.ts"
 
 const perSecond = 1_000
 
-const comesAfterMs = 2_000
-/** How long the second member stays: to join, the first one must hear of it by a heartbeat. */
-const staysMs = groupSettings.heartbeatMs + 2_500
+/** When the second member comes at the earliest. */
+const comesAfterMs = 1_000
+/** How long it stays at least: to join, the first one must hear of it by a heartbeat. */
+const staysMs = groupSettings.heartbeatMs + 2_000
 /** And at least so long after its first record. */
 const staysAfterFirstMs = 1_000
 
 /** For the last records, once they have been sent. */
 const patienceMs = 30_000
+
+/** Between two heartbeats of the first member, lest it is the same one in all rounds of a client. */
+const anyMoment = (): number => Math.random() * groupSettings.heartbeatMs
 
 export const rebalanceOf = (name: ListenerName): Contender => async (task) => {
   await setGroupHeartbeat(task.brokers, task.group, groupSettings.heartbeatMs)
@@ -43,12 +47,10 @@ export const rebalanceOf = (name: ListenerName): Contender => async (task) => {
   await member.told("Loaded")
   const flow = steadyFlow({ ...task, perSecond })
 
-  await sleep(comesAfterMs)
+  await sleep(comesAfterMs + anyMoment())
   const comesNs = process.hrtime.bigint()
   member.join()
-  // At any moment between two heartbeats of the first member, lest all rounds of a client have the same one.
-  const moment = Math.random() * groupSettings.heartbeatMs
-  await Promise.all([sleep(staysMs + moment), member.told("First").then(() => sleep(staysAfterFirstMs))])
+  await Promise.all([sleep(staysMs + anyMoment()), member.told("First").then(() => sleep(staysAfterFirstMs))])
   const goesNs = process.hrtime.bigint()
   member.leave()
   const { arrivals: second } = await member.told("Left")

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { findJava, kafkaToolJars } from "../../../scripts/servers/kafkaJars.ts"
+import { temporaryFolder } from "../../../scripts/servers/temporaryFolder.ts"
 import type { ListenerName } from "../listeners/byName.ts"
 import { listenElsewhere } from "../listeners/listenElsewhere.ts"
 import type { Contender, Result, Task } from "./Contender.ts"
@@ -14,8 +15,8 @@ const resultOf = ({ records }: Task, ms: number, parts: Readonly<Record<string, 
   figures: { "ms to first record": ms, ...parts }
 })
 
-export const startupOf = (name: ListenerName): Contender => async (task) => {
-  const child = listenElsewhere(name, { ...task, steady: false })
+const startOf = async (name: ListenerName, task: Task, env: NodeJS.ProcessEnv = process.env): Promise<Result> => {
+  const child = listenElsewhere(name, { ...task, steady: false }, env)
   const loaded = await child.told("Loaded")
   const assigned = await child.told("Assigned")
   const first = await child.told("First")
@@ -27,6 +28,18 @@ export const startupOf = (name: ListenerName): Contender => async (task) => {
     "ms to join": ms(loaded.atNs, assigned.atNs),
     "ms to fetch": ms(assigned.atNs, first.atNs)
   })
+}
+
+export const startupOf = (name: ListenerName): Contender => (task) => startOf(name, task)
+
+/** The second start with Node's cache of compiled modules. */
+export const withCompileCache = (name: ListenerName): Contender => async (task) => {
+  const folder = await temporaryFolder("weft-bench-compiled-")
+  const env = { ...process.env, NODE_COMPILE_CACHE: folder.path }
+  await startOf(name, { ...task, group: `${task.group}-first` }, env)
+  const result = await startOf(name, task, env)
+  await folder.remove()
+  return result
 }
 
 /** Kafka's own console consumer, until it prints. */

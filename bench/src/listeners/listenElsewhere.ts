@@ -13,9 +13,14 @@ export interface Elsewhere {
 }
 
 /** Starts a listener in a process of its own, which ends with this one. */
-export const listenElsewhere = (name: ListenerName, task: ListenTask): Elsewhere => {
+export const listenElsewhere = (
+  name: ListenerName,
+  task: ListenTask,
+  env: NodeJS.ProcessEnv = process.env
+): Elsewhere => {
   const startedNs = process.hrtime.bigint()
   const child = fork(fileURLToPath(new URL("listen.ts", import.meta.url)), [name, JSON.stringify(task)], {
+    env,
     serialization: "advanced",
     execArgv: ["--no-warnings"],
     stdio: ["ignore", "ignore", "inherit", "ipc"]

@@ -218,7 +218,7 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
   })
 
   for (const { layer, layerConfig, name } of transports) {
-    describe(name, () => {
+    describe(`on ${name}`, () => {
       for (const [way, given] of Object.entries(ways)) {
         it.live(`${way}: writes, reads, commits and administers`, () =>
           Effect.suspend(() => Effect.provide(Effect.scoped(work), layer(given()))))

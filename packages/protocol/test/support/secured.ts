@@ -103,7 +103,11 @@ const asAdmin = <A>(brokers: ReadonlyArray<string>, use: (admin: ReturnType<Kafk
   Effect.promise(async () => {
     const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
-    return use(admin).finally(() => admin.disconnect())
+    try {
+      return await use(admin)
+    } finally {
+      await admin.disconnect()
+    }
   })
 
 const entryOf = ({ name, operation, resource, user }: Acl) => ({

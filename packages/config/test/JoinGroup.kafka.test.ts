@@ -6,6 +6,7 @@ import * as Consumer from "@weft/kafka/Consumer"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import * as Subscription from "@weft/kafka/Subscription"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
+import * as Platformatic from "@weft/platformatic/Platformatic"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -51,7 +52,10 @@ const removeGroups = async (groups: ReadonlyArray<string>) => {
   await admin.disconnect()
 }
 
-describe("a real broker's JoinGroup", () => {
+const transports = { kafkajs: KafkaJs.layer, platformatic: Platformatic.layer } as const
+
+// Only the second speaks what a random group_protocol may ask for.
+describe.each(["kafkajs", "platformatic"] as const)("a real broker's coordinator, by %s", (transport) => {
   it.live(`takes each of ${members} members with random configurations`, () =>
     Effect.gen(function*() {
       const topic = yield* Effect.promise(() => freshTopic("join"))
@@ -74,7 +78,7 @@ describe("a real broker's JoinGroup", () => {
           })
           refused += resolved.issues.filter((issue) => "setting" in issue).length
           const settings = ConsumerSettings.make({
-            ...toConsumerSettings(resolved.config),
+            ...toConsumerSettings(resolved.config, "host"),
             // Members of one group would wait for each other: names that came out equal are kept apart.
             groupId: `${resolved.config.consumerGroupId.slice(0, 200)}-${prefix}-${i}`,
             clientId: prefix
@@ -87,5 +91,5 @@ describe("a real broker's JoinGroup", () => {
       ).pipe(Effect.ensuring(Effect.promise(() => removeGroups(groups))))
       // The rows were no harmless ones.
       assert.isAbove(refused, members)
-    }).pipe(Effect.provide(Layer.suspend(() => KafkaJs.layer({ brokers: brokers() })))))
+    }).pipe(Effect.provide(Layer.suspend(() => transports[transport]({ brokers: brokers() })))))
 })

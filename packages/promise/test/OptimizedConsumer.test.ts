@@ -610,7 +610,9 @@ describe("options that cannot be used reject before anything connects", () => {
     ["drainTimeoutMs", { drainTimeoutMs: -1 }],
     ["profile", { profile: "fast" }],
     ["database", { database: "mysql://u:s3cret@h/d" }],
-    ["connection", { connection: { transport: "memory" } }]
+    ["connection", { connection: { transport: "memory" } }],
+    ["transport", { transport: "librdkafka" }],
+    ["transport", { transport: "kafkajs", connection: { transport: "memory" } }]
   ]
   it.each(bad)("%s: %j", async (option, override) => {
     const error = await rejected(createOptimizedConsumer({ ...options, ...override }), InvalidOptionError)

@@ -12,10 +12,15 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
+import { execFile } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import { Kafka, logLevel } from "kafkajs"
 import { assert, describe, it } from "vitest"
 import { brokers, freshDatabase, freshGroup, freshName, freshTopic } from "../../../test-support/servers.ts"
+
+const execute = promisify(execFile)
 
 const withDatabase = <A, E>(url: string, effect: Effect.Effect<A, E, SqlClient.SqlClient>): Promise<A> =>
   Effect.runPromise(Effect.provide(effect, Postgres.layerUrl(Redacted.make(url))))
@@ -180,6 +185,68 @@ describe("on a real Kafka, configured from a real PostgreSQL", () => {
     const error: unknown = await consumer.run({ eachRecord: () => undefined }).catch((error: unknown) => error)
     assert.instanceOf(error, KafkaFailedError)
     assert.strictEqual((error as KafkaFailedError).code, "UNKNOWN_TOPIC")
+  })
+})
+
+describe("on @platformatic/kafka", () => {
+  it("a consumer takes the group protocol of its row, in place of the one before, and repeats nothing", async () => {
+    const database = await migrated()
+    const topic = await freshTopic("promise-kip848", 2)
+    const [service, group] = [freshName("service"), freshGroup("promise-kip848")]
+    await query(
+      database,
+      `INSERT INTO pipeline_consumer_configs (service_name, consumer_group_id) VALUES ('${service}', '${group}')`
+    )
+    const consumer = await createOptimizedConsumer<Numbered>({
+      transport: "platformatic",
+      database,
+      service,
+      topics: [topic],
+      brokers: brokers(),
+      logger: false,
+      stopOn: false
+    })
+    const seen: Array<number> = []
+    const running = consumer.run({ eachRecord: ({ value }) => void seen.push(value.n) })
+    const send = (from: number, to: number) =>
+      Promise.all(
+        Array.from({ length: to - from }, (_, i) => consumer.send(topic, { n: from + i }, { partition: i % 2 }))
+      )
+    await send(0, 50)
+    await until("the first records", () => seen.length === 50)
+    const generations: Array<string> = []
+    consumer.on("assigned", ({ memberId }) => void generations.push(memberId))
+    await query(
+      database,
+      `UPDATE pipeline_consumer_configs SET group_protocol = 'consumer' WHERE service_name = '${service}'`
+    )
+    await until("the new protocol", () => consumer.config.groupProtocol === "consumer")
+    await until("a new membership", () => generations.length > 0)
+    await send(50, 100)
+    await until("the other records", () => seen.length >= 100)
+    await consumer.close()
+    await running
+    assert.deepStrictEqual(seen.toSorted((a, b) => a - b), Array.from({ length: 100 }, (_, n) => n))
+    assert.strictEqual(await committedOffset(group, topic), 100)
+  })
+
+  it("a package that is not installed is told by its name", async () => {
+    const without = fileURLToPath(new URL("../../../test-support/withoutPlatformatic.mjs", import.meta.url))
+    const program = `
+      const { createOptimizedConsumer } = await import("@weft/promise")
+      const options = { transport: "platformatic", service: "s", topics: ["t"], brokers: "localhost:1", logger: false }
+      const error = await createOptimizedConsumer(options).catch((error) => error)
+      console.log(JSON.stringify([error.code, error.option, error.message]))`
+    const { stderr, stdout } = await execute(
+      process.execPath,
+      ["--import", without, "--input-type=module", "-e", program],
+      { cwd: fileURLToPath(new URL("..", import.meta.url)) }
+    )
+    assert.deepStrictEqual(JSON.parse(stdout), [
+      "INVALID_OPTION",
+      "transport",
+      "transport platformatic needs a package that is not installed here: npm install @weft/platformatic"
+    ], stderr)
   })
 })
 

@@ -250,7 +250,8 @@ export const workloads = {
       { figure: "idle CPU ms/s", name: "weft, 50 idle", baseline: "weft, 1 idle" },
       { figure: "idle RSS MiB", name: "weft, 50 idle", baseline: "weft, 1 idle" }
     ],
-    recordsAtMost: 1_000
+    recordsAtMost: 1_000,
+    roundsAtMost: 5
   },
   hour: {
     about: "an hour of backlog at 1,000 records a second with the default settings, and the memory that it takes",

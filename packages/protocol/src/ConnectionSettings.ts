@@ -5,9 +5,9 @@
  */
 import { InvalidSettingError } from "@weft/kafka/KafkaError"
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import { type ConnectionOptions as TlsOptions, createSecureContext } from "node:tls"
-import { securityFromEnvironment, variable } from "./internal/securityVariables.ts"
+import { mechanisms, securityFromEnvironment, variable } from "./internal/securityVariables.ts"
 
 /**
  * How to prove who one is. A `token` is asked for at each authentication.
@@ -53,18 +53,23 @@ export interface ConnectionSettings {
 export const defaults = { connectionTimeoutMs: 3000, authenticationTimeoutMs: 10_000 } as const
 
 /**
- * Fails where an address cannot be one (`setting` is what it came by), or where nothing can be made of the TLS options.
- * Nothing is connected to.
+ * Fails where an address cannot be one (`setting` is what it came by), where nothing can be made of the TLS options, or
+ * where credentials lack a part. Nothing is connected to.
  *
  * @category predicates
  * @since 0.1.0
  */
 export const check = (
   setting: string,
-  { brokers, ssl }: ConnectionSettings
+  { brokers, sasl, ssl }: ConnectionSettings
 ): Effect.Effect<void, InvalidSettingError> => {
   const wrong = brokers.length === 0 ? "" : brokers.find((broker) => !isAddress(broker))
-  if (wrong === undefined) return typeof ssl === "object" ? checkTls(ssl) : Effect.void
+  if (wrong === undefined) {
+    return Effect.andThen(
+      typeof ssl === "object" ? checkTls(ssl) : Effect.void,
+      sasl === undefined ? Effect.void : checkSasl(sasl)
+    )
+  }
   return Effect.fail(
     new InvalidSettingError({
       setting,
@@ -86,6 +91,19 @@ const checkTls = (ssl: TlsOptions): Effect.Effect<void, InvalidSettingError> =>
         reason: `cannot be used: ${(error as Error).message}`
       })
   })
+
+/** Programs without types say what they like. */
+const checkSasl = (sasl: Sasl): Effect.Effect<void, InvalidSettingError> => {
+  const { mechanism } = sasl
+  const fail = (setting: string, value: unknown, reason: string) =>
+    Effect.fail(new InvalidSettingError({ setting, value, reason }))
+  if (!mechanisms.includes(mechanism)) return fail("sasl.mechanism", mechanism, `is none of ${mechanisms.join(", ")}`)
+  if (mechanism === "oauthbearer") return Effect.void
+  if (!isText(sasl.username)) return fail("sasl.username", sasl.username, "is no name")
+  return isText(Redacted.value(sasl.password)) ? Effect.void : fail("sasl.password", "what is given", "is no text")
+}
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== ""
 
 /** What is before the first colon is the host, so an IPv6 address needs a name. */
 const isAddress = (broker: string): boolean => {

@@ -159,6 +159,26 @@ describe("check", () => {
       yield* tls({ cert: certificate, key: encryptedKey, passphrase })
     }))
 
+  it.effect("refuses credentials that lack a part, as a program without types may give them", () =>
+    Effect.gen(function*() {
+      const password = Redacted.make("p-4-ss")
+      for (
+        const [sasl, setting] of [
+          [{ mechanism: "SCRAM", username: "u", password }, "sasl.mechanism"],
+          [{ mechanism: "plain", password }, "sasl.username"],
+          [{ mechanism: "plain", username: "u", password: Redacted.make(undefined) }, "sasl.password"]
+        ] as const
+      ) {
+        const error = yield* Effect.flip(
+          ConnectionSettings.check("brokers", { brokers: ["b:1"], sasl: sasl as unknown as ConnectionSettings.Sasl })
+        )
+        assert.strictEqual(error.setting, setting)
+        assert.notInclude(inspect(error) + error.message, "p-4-ss")
+      }
+      const sasl: ConnectionSettings.Sasl = { mechanism: "plain", username: "u", password }
+      yield* ConnectionSettings.check("brokers", { brokers: ["b:1"], sasl })
+    }))
+
   it.effect("refuses, before anything connects, what it cannot", () =>
     Effect.gen(function*() {
       for (const ssl of [{ cert: "garbage" }, { key: encryptedKey, passphrase: "wrong" }, { pfx: Buffer.from("x") }]) {

@@ -39,7 +39,7 @@ export const kafkaFailure = (error: KafkaError): CliFailure => {
     case "AuthenticationError":
       return unavailable(
         error.message,
-        "check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL"
+        "check KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*, which docs/security.md explains"
       )
     case "AuthorizationError":
       return new CliFailure({
@@ -53,7 +53,8 @@ export const kafkaFailure = (error: KafkaError): CliFailure => {
       return new CliFailure({
         kind: "Usage",
         message: error.value === undefined ? `${error.setting} ${error.reason}` : error.message,
-        next: "weft reads KAFKA_BROKERS, such as localhost:9092, and where needed KAFKA_SSL and KAFKA_SASL_*"
+        next:
+          "weft reads KAFKA_BROKERS, such as localhost:9092, and where needed KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_*, KAFKA_SASL_*"
       })
     case "UnknownTopicError":
       return new CliFailure({ kind: "NotFound", message: error.message, next: "weft topics list shows all topics" })

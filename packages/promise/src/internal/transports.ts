@@ -23,7 +23,10 @@ const saslOf = (sasl: Sasl): KafkaJs.Sasl =>
   sasl.mechanism === "oauthbearer"
     ? {
       mechanism: "oauthbearer",
-      token: Effect.map(Effect.tryPromise(() => sasl.token()), Redacted.make)
+      token: Effect.map(
+        Effect.tryPromise({ try: () => sasl.token(), catch: (thrown) => thrown }),
+        Redacted.make
+      )
     }
     : { mechanism: sasl.mechanism, username: sasl.username, password: Redacted.make(sasl.password) }
 

@@ -175,7 +175,7 @@ const pkcs12Identity: Effect.Effect<Given, InvalidSettingError> = Effect.gen(fun
 // SASL
 
 const withPassword = ["plain", "scram-sha-256", "scram-sha-512"] as const
-const mechanisms = [...withPassword, "oauthbearer"] as const
+export const mechanisms = [...withPassword, "oauthbearer"] as const
 const tokenUrl = "KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL"
 
 const saslFromEnvironment: Effect.Effect<SaslSettings | undefined, InvalidSettingError> = Effect.gen(function*() {
@@ -215,6 +215,9 @@ const tokenFile = (
       invalid(tokenUrl, url.split(":", 1)[0], "is no file: URL; a program asks an endpoint by itself, in `sasl.token`")
   }).pipe(
     Effect.map((path) =>
-      Effect.map(Effect.tryPromise(() => readFile(path, "utf8")), (text) => Redacted.make(text.trim()))
+      Effect.map(
+        Effect.tryPromise({ try: () => readFile(path, "utf8"), catch: (error) => error }),
+        (text) => Redacted.make(text.trim())
+      )
     )
   )

@@ -43,6 +43,13 @@ const leaveMs = 5000
 /** How long a look at the topics may take before partitions are given up. */
 const newsMs = 2000
 
+/**
+ * A new member gets what others still have to give up, at their next heartbeat, and hears of it at one of its own: for so many
+ * intervals it beats so often, where it has nothing yet, lest partitions stand still in between.
+ */
+const expectingIntervals = 2
+const expectingBeats = 10
+
 const empty: ReadonlyArray<TopicIdPartitions> = []
 
 export const epochMembership = Effect.fnUntraced(function*(
@@ -75,6 +82,7 @@ export const epochMembership = Effect.fnUntraced(function*(
   let leaving = false
   let hasAsked = false
   let lastBeat = now()
+  let joinedAt = now()
 
   const lose = (): void => {
     const lost = owned
@@ -175,11 +183,18 @@ export const epochMembership = Effect.fnUntraced(function*(
     )
   )
 
+  const isExpecting = (): boolean =>
+    session !== undefined && owned.length === 0 && now() - joinedAt < expectingIntervals * intervalMs
+
   const beatForEver = Effect.gen(function*() {
     while (true) {
       const result = yield* Effect.result(beatNow)
       loseRemade()
-      const waitMs = result._tag === "Success" ? intervalMs : Math.min(client.retryBackoffMs, intervalMs)
+      const waitMs = result._tag !== "Success"
+        ? Math.min(client.retryBackoffMs, intervalMs)
+        : isExpecting()
+        ? intervalMs / expectingBeats
+        : intervalMs
       yield* Effect.timeoutOption(due.await, waitMs)
       // A flood of changes is told at the pace of an answer each.
       due.closeUnsafe()
@@ -276,6 +291,7 @@ export const epochMembership = Effect.fnUntraced(function*(
     while (true) {
       mustTell = true
       session = yield* join
+      joinedAt = now()
       target = wanted ?? empty
       wanted = undefined
       yield* reconcile(target)

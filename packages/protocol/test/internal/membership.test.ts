@@ -157,6 +157,37 @@ describe("a member of a group of KIP-848", () => {
       yield* Fiber.interrupt(running)
     }))
 
+  it.effect("asks often for what others give up, as long as it is new and has nothing", () =>
+    Effect.gen(function*() {
+      let beats = 0
+      let gives: ReadonlyArray<{ readonly topicId: string; readonly partitions: ReadonlyArray<number> }> = []
+      const answering = new Answering({
+        consumerGroupHeartbeat: () => {
+          beats++
+          return Promise.resolve({ ...answer, assignment: gives })
+        }
+      })
+      answering.metadata = { ...answering.metadata, topicMetadata: [known] }
+      const beatsWithin = (ms: number) =>
+        Effect.gen(function*() {
+          const before = beats
+          yield* advance(ms)
+          return beats - before
+        })
+      const waiting = yield* Effect.forkChild((yield* epochMembership(yield* memberOf(answering))).run)
+      assert.isAbove(yield* beatsWithin(2_000), 10)
+      assert.isAtMost(yield* beatsWithin(5_000), 6, "there may be more members than partitions")
+      yield* Fiber.interrupt(waiting)
+
+      const running = yield* Effect.forkChild((yield* epochMembership(yield* memberOf(answering))).run)
+      yield* advance(500)
+      gives = [{ topicId, partitions: [0] }]
+      yield* advance(200)
+      assert.deepStrictEqual(answering.assigned.at(-1), ["in-0"])
+      assert.isAtMost(yield* beatsWithin(3_000), 2 * 4)
+      yield* Fiber.interrupt(running)
+    }))
+
   it.effect("tells all again after a heartbeat that nobody waited for", () =>
     Effect.gen(function*() {
       const requests: Array<ConsumerHeartbeat> = []

@@ -359,8 +359,9 @@ const partitionLag = ({ at, group, place, reader, rules, service, window }: {
   const { end, offset } = window.last!
   const lag = LagStatus.lagOf({ offset, end })
   const rates = LagWindow.rates(points)
+  const status = LagStatus.classify(points, reader, rules)
   return {
-    status: LagStatus.classify(points, reader, rules),
+    status,
     rates,
     secondsToDrain: LagWindow.secondsToDrain(lag, rates),
     sample: {
@@ -373,6 +374,7 @@ const partitionLag = ({ at, group, place, reader, rules, service, window }: {
       consumerOffset: offset,
       endOffset: end,
       lagSeconds: LagWindow.ageSeconds(window, { now: at }),
+      status,
       timestamp: at
     }
   }

@@ -94,15 +94,16 @@ export const make = (options: {
       const points = window.points()
       const rates = LagWindow.rates(points)
       const lag = LagStatus.lagOf({ offset: one.watermark, end })
+      const status = LagStatus.classify(points, {
+        _tag: "Self",
+        inFlight: one.inFlight,
+        queued: one.queuedRecords,
+        paused: one.paused,
+        halted: one.halted,
+        backPressured: looks - known.fullAt < window.capacity
+      })
       return [{
-        status: LagStatus.classify(points, {
-          _tag: "Self",
-          inFlight: one.inFlight,
-          queued: one.queuedRecords,
-          paused: one.paused,
-          halted: one.halted,
-          backPressured: looks - known.fullAt < window.capacity
-        }),
+        status,
         rates,
         secondsToDrain: LagWindow.secondsToDrain(lag, rates),
         sample: {
@@ -115,6 +116,7 @@ export const make = (options: {
           consumerOffset: one.watermark,
           endOffset: end,
           lagSeconds: LagWindow.ageSeconds(window, { now, oldestTimestamp: one.oldestTimestamp }),
+          status,
           timestamp: now
         }
       }]

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { LagStatus } from "./LagStatus.ts"
 
 /**
  * What one member did with one topic in one interval.
@@ -133,6 +134,8 @@ export interface LagSample {
   readonly endOffset: bigint
   /** The age of the oldest unsettled record, in seconds; 0 where there is none. */
   readonly lagSeconds: number
+  /** What the last samples mean; absent where that was not judged, as in samples that are read back. */
+  readonly status?: LagStatus | undefined
   /** Milliseconds since 1970. */
   readonly timestamp: number
 }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import type { LagStatus } from "@weft/pipeline/LagStatus"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -62,6 +63,8 @@ export interface LagPoint {
   readonly consumerOffset: bigint | null
   readonly endOffset: bigint | null
   readonly lagSeconds: number | null
+  /** What the samples of the partition meant then; `null` where the writer did not tell. */
+  readonly status: LagStatus | null
   readonly member: string | null
   readonly timestamp: Date
 }
@@ -136,10 +139,12 @@ export const layer: Layer.Layer<LagHistory, never, PgClient.PgClient> = Layer.ef
           FROM v_consumer_lag_alerts WHERE ${of(service)} ORDER BY max_lag DESC, service_name, topic`),
       history: (service, within) =>
         ask(sql<LagPoint>`
-          SELECT * FROM (
-            SELECT
-              topic, partition, lag, consumer_offset AS "consumerOffset", end_offset AS "endOffset",
-              lag_seconds AS "lagSeconds", member, timestamp
+          SELECT
+            topic, partition, lag, consumer_offset AS "consumerOffset", end_offset AS "endOffset",
+            lag_seconds AS "lagSeconds", to_jsonb(newest) ->> 'status' AS status, member, timestamp
+          FROM (
+            -- Also where migration 0051 has not run, and there is no status.
+            SELECT *
             FROM consumer_lag_history
             WHERE ${of(service)} AND timestamp > now() - make_interval(
               secs => ${Duration.toSeconds(Duration.fromInputUnsafe(within))}::double precision

@@ -10,9 +10,10 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type { SqlError } from "effect/sql/SqlError"
 import { bounded } from "./internal/bounded.ts"
-import { insertAll, insertOlder } from "./internal/metricsInsert.ts"
+import { writes } from "./internal/metricsInsert.ts"
 import { isOlderSchema } from "./internal/sqlFault.ts"
 import * as MetricsMaintenance from "./MetricsMaintenance.ts"
 
@@ -51,7 +52,8 @@ export const layerWith = (options: Options = {}): Layer.Layer<MetricsSink.Metric
       const writeTimeout = Duration.fromInputUnsafe(options.writeTimeout ?? "10 seconds")
       const late = `no answer from the database within ${Duration.toMillis(writeTimeout)} ms`
       let isTold = false
-      let olderUntil = -Infinity
+      /** Which write the database took that is not the newest, and until when it is not asked for a newer one. */
+      let older = { write: 0, until: -Infinity }
 
       const tell = Effect.suspend(() => {
         if (isTold) return Effect.void
@@ -61,22 +63,22 @@ export const layerWith = (options: Options = {}): Layer.Layer<MetricsSink.Metric
         )
       })
 
-      const writeOlder = (measurements: MetricsSink.Measurements, now: number) => (error: SqlError) =>
-        Effect.andThen(
-          insertOlder(sql, measurements).pipe(
-            // What lacks even the older tables has said so already.
-            Effect.mapError(() => error)
-          ),
-          Effect.suspend(() => {
-            olderUntil = now + askAgainMs
-            return tell
-          })
-        )
-
       const write = Effect.fnUntraced(function*(measurements: MetricsSink.Measurements) {
         const now = yield* Clock.currentTimeMillis
-        if (now < olderUntil) return yield* Effect.asVoid(insertOlder(sql, measurements))
-        yield* insertAll(sql, measurements).pipe(Effect.catchIf(isOlderSchema, writeOlder(measurements, now)))
+        const known = now < older.until ? older.write : 0
+        let error: SqlError | undefined
+        for (let i = known; i < writes.length; i++) {
+          const result = yield* Effect.result(writes[i]!(sql, measurements))
+          if (Result.isSuccess(result)) {
+            if (i === known) return
+            older = { write: i, until: now + askAgainMs }
+            return yield* tell
+          }
+          // What lacks even the older tables has said so already.
+          error ??= result.failure
+          if (!isOlderSchema(result.failure)) return yield* Effect.fail(result.failure)
+        }
+        return yield* Effect.fail(error!)
       })
 
       return MetricsSink.MetricsSink.of({

@@ -84,7 +84,9 @@ describe("PostgresMetricsSink", () => {
         late_completions: 2n
       })
       const lags = yield* sql`
-        SELECT service_name, topic, partition, lag, consumer_offset, end_offset, consumer_group_id, member, lag_seconds, timestamp
+        SELECT
+          service_name, topic, partition, lag, consumer_offset, end_offset, consumer_group_id, member, lag_seconds, status,
+          timestamp
         FROM consumer_lag_history ORDER BY partition`
       assert.deepStrictEqual(lags[1], {
         service_name: "georegion-detector",
@@ -96,6 +98,7 @@ describe("PostgresMetricsSink", () => {
         consumer_group_id: "loom-georegion",
         member: "m1",
         lag_seconds: 1.5,
+        status: "slow",
         timestamp: new Date(now)
       })
       const transactions = yield* sql`SELECT DISTINCT xmin::text FROM (
@@ -202,6 +205,47 @@ describe("PostgresMetricsSink", () => {
       assert.strictEqual((yield* sql`SELECT 1 FROM consumer_member_metrics`).length, 1)
       assert.strictEqual((yield* sql`SELECT 1 FROM consumer_lag_history`).length, 1)
     }).pipe(Effect.provide(sinkOn(empty))))
+
+  it.live("a database that has no status of lag yet takes everything else, and the history is read from it", () =>
+    Effect.gen(function*() {
+      const sink = yield* MetricsSink.MetricsSink
+      const sql = yield* PgClient.PgClient
+      const history = yield* LagHistory.LagHistory
+      const files = yield* SqlMigrator.bundled
+      yield* SqlMigrator.run({ loader: Effect.succeed(files.filter(({ id }) => id < 51)) })
+      const now = yield* Clock.currentTimeMillis
+      const batch = { metrics: [metrics(now)], members: [member(now)], lag: [sample(now, 0)] }
+      yield* sink.write(batch)
+      assert.strictEqual((yield* sql`SELECT 1 FROM consumer_member_metrics`).length, 1)
+      const statuses = Effect.map(
+        history.history("georegion-detector", "1 hour"),
+        (points) => points.map(({ partition, status }) => [partition, status])
+      )
+      assert.deepStrictEqual(yield* statuses, [[0, null]])
+      yield* SqlMigrator.run()
+      yield* Effect.provide(
+        Effect.flatMap(MetricsSink.MetricsSink, (later) => later.write({ ...batch, lag: [sample(now, 1)] })),
+        PostgresMetricsSink.layerWith({ maintenance: false })
+      )
+      assert.deepStrictEqual(yield* statuses, [[0, null], [1, "slow"]])
+    }).pipe(Effect.provide(sinkOn(empty))))
+
+  it.live("from SQL alone: what is told not to read, what nobody reads, and what has no word", () =>
+    Effect.gen(function*() {
+      const sink = yield* MetricsSink.MetricsSink
+      const sql = yield* PgClient.PgClient
+      const now = yield* Clock.currentTimeMillis
+      const told = (["stop", "halted", "paused", undefined] as const).map((status, partition) =>
+        sample(now, partition, { status })
+      )
+      yield* sink.write({ metrics: [], members: [], lag: told })
+      assert.deepStrictEqual(yield* sql`SELECT partition, status FROM v_current_partition_lag ORDER BY partition`, [
+        { partition: 0, status: "stop" },
+        { partition: 1, status: "halted" },
+        { partition: 2, status: "paused" },
+        { partition: 3, status: null }
+      ])
+    }).pipe(Effect.provide(sinkOn(migrated))))
 
   it.live("10,000 partitions are one write, and a repeated one adds nothing", () =>
     Effect.gen(function*() {

@@ -176,7 +176,7 @@ export const make = Effect.fnUntraced(function*(options: {
       settle(sending, failure, wasAmbiguous)
     }
     const failAll = (failure: Failure): void => {
-      for (const sending of [...unsettled.keys()]) fail(sending, failure)
+      for (const sending of unsettled.keys()) fail(sending, failure)
     }
     return Effect.gen(function*() {
       const broker = yield* cluster.broker(node)
@@ -187,7 +187,7 @@ export const make = Effect.fnUntraced(function*(options: {
         broker.send(produceRequest({ acks: settings.acks, timeoutMs: settings.requestTimeoutMs, parts }))
       )
       let hasMoved = false
-      for (const sending of [...unsettled.keys()]) {
+      for (const sending of unsettled.keys()) {
         const { lane } = sending
         const part = answer?.find(({ partition, topic }) => topic === lane.topic && partition === lane.partition)
         if (answer === undefined || part?.errorCode === 0) {

@@ -3,6 +3,8 @@
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import type { Measurements } from "@weft/pipeline/MetricsSink"
+import type * as Effect from "effect/Effect"
+import type { SqlError } from "effect/sql/SqlError"
 import {
   type Columns,
   lagColumns,
@@ -11,6 +13,7 @@ import {
   memberRow,
   metricsColumns,
   metricsRow,
+  olderLagColumns,
   olderMetricsColumns
 } from "./metricsRows.ts"
 
@@ -31,17 +34,25 @@ const insert = (sql: PgClient.PgClient, table: string, columns: Columns, rows: R
 const insertMetrics = (sql: PgClient.PgClient, { metrics }: Measurements, columns: Columns = metricsColumns) =>
   insert(sql, "consumer_processing_metrics", columns, metrics.map(metricsRow))
 
-const insertLag = (sql: PgClient.PgClient, { lag }: Measurements) =>
-  insert(sql, "consumer_lag_history", lagColumns, lag.map(lagRow))
+const insertLag = (sql: PgClient.PgClient, { lag }: Measurements, columns: Columns = olderLagColumns) =>
+  insert(sql, "consumer_lag_history", columns, lag.map(lagRow))
 
-export const insertAll = (sql: PgClient.PgClient, measurements: Measurements) =>
+const insertAll = (sql: PgClient.PgClient, measurements: Measurements, columns: Columns) =>
   sql`
     WITH metrics AS (${insertMetrics(sql, measurements)}),
     members AS (${insert(sql, "consumer_member_metrics", memberColumns, measurements.members.map(memberRow))})
-    ${insertLag(sql, measurements)}`
+    ${insertLag(sql, measurements, columns)}`
 
-/** What a database takes in which migration 0047 has not run. */
-export const insertOlder = (sql: PgClient.PgClient, measurements: Measurements) =>
-  sql`
-    WITH metrics AS (${insertMetrics(sql, measurements, olderMetricsColumns)})
-    ${insertLag(sql, measurements)}`
+type Write = (sql: PgClient.PgClient, measurements: Measurements) => Effect.Effect<unknown, SqlError>
+
+/** What a database takes, the newest first. */
+export const writes: readonly [Write, ...ReadonlyArray<Write>] = [
+  (sql, measurements) => insertAll(sql, measurements, lagColumns),
+  // Where migration 0051 has not run.
+  (sql, measurements) => insertAll(sql, measurements, olderLagColumns),
+  // Where migration 0047 has not run, either.
+  (sql, measurements) =>
+    sql`
+      WITH metrics AS (${insertMetrics(sql, measurements, olderMetricsColumns)})
+      ${insertLag(sql, measurements)}`
+]

@@ -66,7 +66,7 @@ export const memberColumns = {
   late_completions: "bigint"
 } as const satisfies Columns
 
-export const lagColumns = {
+export const olderLagColumns = {
   service_name: "text",
   consumer_group_id: "text",
   member: "text",
@@ -77,6 +77,8 @@ export const lagColumns = {
   end_offset: "bigint",
   lag_seconds: "double precision"
 } as const satisfies Columns
+
+export const lagColumns = { ...olderLagColumns, status: "text" } as const satisfies Columns
 
 type Row<C extends Columns> =
   & { readonly [K in keyof C]: string | number | null | ReadonlyArray<readonly [number, number]> }
@@ -145,5 +147,6 @@ export const lagRow = (sample: LagSample): Row<typeof lagColumns> => ({
   consumer_offset: String(sample.consumerOffset),
   end_offset: String(sample.endOffset),
   lag_seconds: finite(sample.lagSeconds),
+  status: sample.status ?? null,
   at_ms: sample.timestamp
 })

@@ -76,6 +76,7 @@ export const lagSample = (
   consumerOffset: 100n,
   endOffset: 120n,
   lagSeconds: 1.5,
+  status: "slow",
   timestamp,
   ...change
 })

@@ -12,8 +12,8 @@ import { weftSettings } from "./weftSettings.ts"
 
 export const lapSettings = { ...weftSettings, fetchMaxWaitMs: lapMaxWaitMs }
 
-/** A line for each partition in each lap is nothing that anybody reads. */
-export const quietly = Effect.provideService(References.MinimumLogLevel, "Warn")
+/** A line for each partition in each lap, and for each lag that jumps with it, is nothing that anybody reads. */
+export const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
 
 /** All partitions back to their beginning. */
 export const rewind = ({ assignment, seek }: Consumer["Service"]) =>

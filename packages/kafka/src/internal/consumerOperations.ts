@@ -116,7 +116,7 @@ export const seek = (
       const offset = typeof to === "bigint"
         ? to
         : (yield* transport.listOffsets([assigned.topicPartition], to))[0]!.offset
-      state.startAt(assigned, offset, "seek", [])
+      state.start([{ partition: assigned, offset, from: "seek", settledBeyond: [] }])
     }))
 
 export const snapshot = (state: ConsumerState): Effect.Effect<ReadonlyArray<PartitionSnapshot>> =>

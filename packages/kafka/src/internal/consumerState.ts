@@ -26,6 +26,14 @@ export type Lifecycle =
   /** Every stream ends: after a shutdown, or with the failure that the restart schedule gave up on. */
   | { readonly _tag: "Closed"; readonly cause: Cause.Cause<KafkaError> | undefined }
 
+/** Where a partition begins, and what is known to be settled beyond that. */
+export interface Start {
+  readonly partition: AssignedPartition
+  readonly offset: bigint
+  readonly from: "committed" | "earliest" | "latest" | "seek"
+  readonly settledBeyond: ReadonlyArray<OffsetRange>
+}
+
 export class ConsumerState implements PartitionOwner {
   readonly clock: Clock.Clock
   readonly partitions = new Map<string, AssignedPartition>()
@@ -127,22 +135,23 @@ export class ConsumerState implements PartitionOwner {
   }
 
   /**
-   * Starts a partition, or starts it anew: what was in flight before belongs to nobody any more, and no drain waits for it.
+   * Starts partitions, or starts them anew: what was in flight before belongs to nobody any more, and no drain waits for it.
+   * All at once: a transport that is told of a thousand one by one looks a thousand times at what to fetch.
    */
-  startAt(
-    partition: AssignedPartition,
-    offset: bigint,
-    from: "committed" | "earliest" | "latest" | "seek",
-    settledBeyond: ReadonlyArray<OffsetRange>
-  ): void {
-    if (partition.state === "ended") return
-    this.flow.forget(partition)
-    partition.startAt(this.nextEpoch(), offset, settledBeyond)
-    this.fetchFrom(partition)
-    const { partition: number, topic } = partition.topicPartition
-    this.publish(
-      ConsumerEvent.Started({ topic, partition: number, offset, from, settledBeyond: settledBeyond.length })
-    )
+  start(starts: ReadonlyArray<Start>): void {
+    const live = starts.filter(({ partition }) => partition.state !== "ended")
+    if (live.length === 0) return
+    for (const { offset, partition, settledBeyond } of live) {
+      this.flow.forget(partition)
+      partition.startAt(this.nextEpoch(), offset, settledBeyond)
+    }
+    this.fetchFrom(live.map(({ partition }) => partition))
+    for (const { from, offset, partition, settledBeyond } of live) {
+      const { partition: number, topic } = partition.topicPartition
+      this.publish(
+        ConsumerEvent.Started({ topic, partition: number, offset, from, settledBeyond: settledBeyond.length })
+      )
+    }
     this.checkIdle()
   }
 
@@ -155,15 +164,19 @@ export class ConsumerState implements PartitionOwner {
     const { partition: number, topic } = partition.topicPartition
     const highWatermark = partition.highWatermark ?? offset
     this.admit(fromRecords({ topic, partition: number, records: [], nextOffset: offset, highWatermark }))
-    this.fetchFrom(partition)
+    this.fetchFrom([partition])
     this.publish(ConsumerEvent.Started({ topic, partition: number, offset, from, settledBeyond: 0 }))
   }
 
   /** To a transport, a start may be the end of a pause. */
-  private fetchFrom(partition: AssignedPartition): void {
-    const { partition: number, topic } = partition.topicPartition
-    this.transport?.start([{ topic, partition: number, offset: partition.position }])
-    if (partition.isHeldBack) this.transport?.pause([partition.topicPartition])
+  private fetchFrom(partitions: ReadonlyArray<AssignedPartition>): void {
+    this.transport?.start(partitions.map(({ position, topicPartition: { partition, topic } }) => ({
+      topic,
+      partition,
+      offset: position
+    })))
+    const heldBack = partitions.filter((partition) => partition.isHeldBack)
+    if (heldBack.length > 0) this.transport?.pause(heldBack.map((partition) => partition.topicPartition))
   }
 
   admit(batch: FetchedBatch): void {

@@ -9,11 +9,11 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
 import { isRetriable, type KafkaError, NoOffsetError, TransportError } from "../KafkaError.ts"
-import type { PartitionOffset, TopicPartition } from "../TopicPartition.ts"
+import { keyOf, type PartitionOffset, type TopicPartition } from "../TopicPartition.ts"
 import { Transport, type TransportConsumer, type TransportHandler, type TransportSubscription } from "../Transport.ts"
 import type { AssignedPartition } from "./assignedPartition.ts"
 import { plan } from "./assignmentPlan.ts"
-import type { ConsumerState } from "./consumerState.ts"
+import type { ConsumerState, Start } from "./consumerState.ts"
 import { drain } from "./drain.ts"
 import { decode } from "./offsetMetadata.ts"
 
@@ -46,14 +46,17 @@ export const join = Effect.fnUntraced(function*(
   const startNew = (transport: TransportConsumer, partitions: ReadonlyArray<AssignedPartition>) =>
     Effect.gen(function*() {
       const committed = yield* transport.committed(partitions.map((partition) => partition.topicPartition))
+      const wanted = new Set(partitions)
       const missing: Array<AssignedPartition> = []
+      const starts: Array<Start> = []
       for (const { metadata, offset, partition, topic } of committed) {
         const assigned = state.find({ topic, partition })
         // Another assignment of the same partition may have started meanwhile.
-        if (assigned === undefined || !partitions.includes(assigned) || assigned.state !== "starting") continue
+        if (assigned === undefined || !wanted.has(assigned) || assigned.state !== "starting") continue
         if (offset === undefined) missing.push(assigned)
-        else startAt(transport, assigned, offset, "committed", decode(offset, metadata))
+        else starts.push({ partition: assigned, offset, from: "committed", settledBeyond: decode(offset, metadata) })
       }
+      start(transport, starts)
       if (missing.length > 0) yield* reset(transport, missing, undefined)
     }).pipe(Effect.retry(whileRetriable), Effect.catch(fail))
 
@@ -65,15 +68,15 @@ export const join = Effect.fnUntraced(function*(
   ) {
     const policy = state.settings.autoOffsetReset
     const names = partitions.map((partition) => partition.topicPartition)
-    const beginnings = yield* transport.listOffsets(names, "earliest")
-    const ends = yield* transport.listOffsets(names, "latest")
+    const beginnings = byKey(yield* transport.listOffsets(names, "earliest"))
+    const ends = byKey(yield* transport.listOffsets(names, "latest"))
     const starts: Array<readonly [AssignedPartition, bigint]> = []
     for (const assigned of partitions) {
       // A seek, or another reset, came before the answer.
       if (position === undefined ? assigned.state !== "starting" : assigned.position !== position) continue
       const { partition, topic } = assigned.topicPartition
-      const beginning = offsetOf(beginnings, assigned.topicPartition)
-      const end = offsetOf(ends, assigned.topicPartition)
+      const beginning = beginnings.get(assigned.topicPartition.key) ?? 0n
+      const end = ends.get(assigned.topicPartition.key) ?? 0n
       state.publish(ConsumerEvent.OffsetReset({ topic, partition, committed: position, beginning, end, policy }))
       if (policy === "none") return yield* new NoOffsetError({ topic, partition, committed: position, beginning, end })
       const offset = policy === "earliest" ? beginning : end
@@ -82,10 +85,13 @@ export const join = Effect.fnUntraced(function*(
     }
     // Else whoever takes the partition over before its first commit would begin at a later end, and pass records over.
     if (policy === "latest" && position === undefined) yield* commitStarts(starts)
-    for (const [assigned, offset] of starts) {
-      if (position === undefined && assigned.state !== "starting") continue
-      startAt(transport, assigned, offset, policy === "latest" ? policy : "earliest", [])
-    }
+    const from = policy === "latest" ? policy : "earliest"
+    start(
+      transport,
+      starts.flatMap(([partition, offset]) =>
+        position === undefined && partition.state !== "starting" ? [] : [{ partition, offset, from, settledBeyond: [] }]
+      )
+    )
   })
 
   /** Tells the group where partitions will start. */
@@ -94,16 +100,11 @@ export const join = Effect.fnUntraced(function*(
     return starts.length === 0 ? Effect.void : Effect.ignore(state.committer.flush)
   }
 
-  const startAt = (
-    transport: TransportConsumer,
-    assigned: AssignedPartition,
-    offset: bigint,
-    from: "committed" | "earliest" | "latest",
-    settledBeyond: ReturnType<typeof decode>
-  ): void => {
-    if (assigned.state === "ended" || state.transport !== transport) return
-    state.startAt(assigned, offset, from, settledBeyond)
-    if (from === "committed") assigned.committedOffset = offset
+  const start = (transport: TransportConsumer, starts: ReadonlyArray<Start>): void => {
+    if (state.transport !== transport) return
+    const live = starts.filter(({ partition }) => partition.state !== "ended")
+    state.start(live)
+    for (const { from, offset, partition } of live) if (from === "committed") partition.committedOffset = offset
   }
 
   const held = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<AssignedPartition> =>
@@ -165,5 +166,5 @@ export const join = Effect.fnUntraced(function*(
   return { transport, failure: Deferred.await(fatal) }
 })
 
-const offsetOf = (offsets: ReadonlyArray<PartitionOffset>, { partition, topic }: TopicPartition): bigint =>
-  offsets.find((offset) => offset.topic === topic && offset.partition === partition)?.offset ?? 0n
+const byKey = (offsets: ReadonlyArray<PartitionOffset>): ReadonlyMap<string, bigint> =>
+  new Map(offsets.map(({ offset, partition, topic }) => [keyOf(topic, partition), offset]))

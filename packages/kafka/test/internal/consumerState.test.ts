@@ -16,18 +16,37 @@ const collectGarbage = runInNewContext("gc") as () => void
 
 const record = (offset: bigint) => ({ offset, timestamp: 0, key: null, value: null, headers: [] })
 
+const makeState = Effect.gen(function*() {
+  return new ConsumerState({
+    settings: ConsumerSettings.make({ groupId: "group" }),
+    clock: yield* Clock.Clock,
+    events: yield* PubSub.sliding<ConsumerEvent>(16),
+    fetchStrategy: emptiestFirst
+  })
+})
+
 describe("consumerState", () => {
+  it.effect("tells the transport once of all partitions that start, and holds back those that somebody paused", () =>
+    Effect.gen(function*() {
+      const state = yield* makeState
+      const told: Array<readonly [string, ReadonlyArray<number>]> = []
+      const tell = (what: string) => (partitions: ReadonlyArray<{ readonly partition: number }>) =>
+        void told.push([what, partitions.map(({ partition }) => partition)])
+      state.transport = { start: tell("start"), pause: tell("pause"), resume: tell("resume") } as never
+      const partitions = [0, 1, 2, 3].map((number) => state.add(topicPartition("in", number)))
+      partitions[1]!.pausedByUser = true
+      state.end([partitions[2]!])
+      state.start(partitions.map((partition) => ({ partition, offset: 5n, from: "committed", settledBeyond: [] })))
+      assert.deepStrictEqual(told, [["start", [0, 1, 3]], ["pause", [1]]])
+      assert.deepStrictEqual(partitions.map(({ position }) => position), [5n, 5n, 0n, 5n])
+    }))
+
   it.live("keeps nothing of partitions that were given up, also where nobody reads the merged stream", () =>
     Effect.gen(function*() {
-      const state = new ConsumerState({
-        settings: ConsumerSettings.make({ groupId: "group" }),
-        clock: yield* Clock.Clock,
-        events: yield* PubSub.sliding<ConsumerEvent>(16),
-        fetchStrategy: emptiestFirst
-      })
+      const state = yield* makeState
       const held = Array.from({ length: 20 }, (_, number) => {
         const partition = state.add(topicPartition("in", 0))
-        state.startAt(partition, 0n, "committed", [])
+        state.start([{ partition, offset: 0n, from: "committed", settledBeyond: [] }])
         state.admit(
           fromRecords({ topic: "in", partition: 0, records: [record(0n), record(1n)], highWatermark: BigInt(number) })
         )

@@ -75,6 +75,8 @@ export class KeyLanes<T extends LaneItem, O> {
   /** Groups that wait for the total to fall. */
   private readonly blocked = new Fifo<LaneGroup<T, O>>()
   total = 0
+  /** How many lanes are in line and may be run: whoever takes anything in asks for it, however many groups there are. */
+  ready = 0
 
   constructor(options: KeyLanesOptions<T, O>) {
     this.options = options
@@ -90,6 +92,7 @@ export class KeyLanes<T extends LaneItem, O> {
   /** Removes a group with everything in it that no worker has. */
   close(group: LaneGroup<T, O>): void {
     if (group.closed) return
+    if (!group.suspended) this.ready -= group.ready.size
     group.closed = true
     this.groups.delete(group)
     this.total -= group.held
@@ -133,13 +136,6 @@ export class KeyLanes<T extends LaneItem, O> {
     this.enqueue(made)
   }
 
-  /** How many lanes are in line and may be run. */
-  get ready(): number {
-    let lanes = 0
-    for (const group of this.groups) if (!group.suspended) lanes += group.ready.size
-    return lanes
-  }
-
   /** The next lane, for a worker; it has a first item. */
   next(): Lane<T, O> | undefined {
     for (let group = this.ring.shift(); group !== undefined; group = this.ring.shift()) {
@@ -148,6 +144,7 @@ export class KeyLanes<T extends LaneItem, O> {
       const lane = group.ready.shift()
       if (lane === undefined) continue
       lane.state = "running"
+      this.ready--
       if (group.ready.isEmpty) this.grantIfLow(group)
       else this.enterRing(group)
       return lane
@@ -194,10 +191,12 @@ export class KeyLanes<T extends LaneItem, O> {
 
   /** No lane of the group is run until `resume`. */
   suspend(group: LaneGroup<T, O>): void {
+    if (!group.suspended && !group.closed) this.ready -= group.ready.size
     group.suspended = true
   }
 
   resume(group: LaneGroup<T, O>): void {
+    if (group.suspended && !group.closed) this.ready += group.ready.size
     group.suspended = false
     if (!group.ready.isEmpty) this.enterRing(group)
   }
@@ -213,11 +212,13 @@ export class KeyLanes<T extends LaneItem, O> {
       group.parked.delete(lane)
       this.remove(lane)
     }
+    const before = group.ready.size
     group.ready.retain((lane) => {
       this.pruneItems(lane, undefined)
       if (lane.items.isEmpty) this.remove(lane)
       return !lane.items.isEmpty
     })
+    if (!group.suspended && !group.closed) this.ready += group.ready.size - before
     this.grant(group)
   }
 
@@ -238,8 +239,10 @@ export class KeyLanes<T extends LaneItem, O> {
   }
 
   private enqueue(lane: Lane<T, O>): void {
-    lane.group.ready.push(lane)
-    this.enterRing(lane.group)
+    const { group } = lane
+    group.ready.push(lane)
+    if (!group.suspended && !group.closed) this.ready++
+    this.enterRing(group)
   }
 
   private enterRing(group: LaneGroup<T, O>): void {

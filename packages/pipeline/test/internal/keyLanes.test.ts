@@ -135,6 +135,30 @@ describe("keyLanes", () => {
     assert.isUndefined(lanes.next())
   })
 
+  it("lanes in line are counted: those that are pruned, suspended or closed are not", () => {
+    const { lanes } = make()
+    const [group, other] = [lanes.open("p"), lanes.open("q")]
+    const items = ["a", "b", "c"].map((key, sequence) => {
+      const item = new Item(key, sequence)
+      lanes.hold(group, 1)
+      lanes.add(group, key, item)
+      return item
+    })
+    add(lanes, other, "d")
+    assert.strictEqual(lanes.ready, 4)
+    items[1]!.isLive = false
+    lanes.prune(group)
+    assert.strictEqual(lanes.ready, 3)
+    lanes.suspend(group)
+    lanes.suspend(group)
+    assert.strictEqual(lanes.ready, 1)
+    lanes.close(group)
+    lanes.resume(group)
+    assert.strictEqual(lanes.ready, 1)
+    lanes.close(other)
+    assert.strictEqual(lanes.ready, 0)
+  })
+
   it("a closed partition leaves nothing behind, and what a worker had of it is not counted twice", () => {
     const { lanes } = make()
     const group = lanes.open("p")
@@ -260,6 +284,8 @@ describe("keyLanes", () => {
             break
         }
         assert.isAtMost(lanes.total, maxInFlight)
+        const inLine = groups.filter((group) => !group.suspended).reduce((sum, group) => sum + group.ready.size, 0)
+        assert.strictEqual(lanes.ready, inLine)
         assert.strictEqual(lanes.total, taken - finished)
         for (const group of groups) assert.isAtMost(group.held, Math.max(1, Math.floor(maxInFlight / 3)))
       }

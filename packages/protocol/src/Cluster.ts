@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import type { KafkaError } from "@weft/kafka/KafkaError"
-import { keyOf } from "@weft/kafka/TopicPartition"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -121,12 +120,12 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
       : open
   )
 
-  let leaders: { readonly of: ClusterMetadata; readonly byKey: ReadonlyMap<string, number> } | undefined
+  let leaders: { readonly of: ClusterMetadata; readonly byTopic: Leaders } | undefined
   const leaderOf = (topic: string, partition: number): number | undefined => {
     const metadata = client.metadata()
     if (metadata === undefined) return undefined
-    if (leaders?.of !== metadata) leaders = { of: metadata, byKey: leadersOf(metadata) }
-    return leaders.byKey.get(keyOf(topic, partition))
+    if (leaders?.of !== metadata) leaders = { of: metadata, byTopic: leadersOf(metadata) }
+    return leaders.byTopic.get(topic)?.get(partition)
   }
   const find = (name: string): TopicMetadata | undefined =>
     client.metadata()?.topicMetadata.find(({ topic }) => topic === name)
@@ -190,12 +189,11 @@ const noAnswer = (afterMs: number): Failure => ({
   cause: new Error(afterMs === 0 ? "the answer lacks what was asked for" : `no answer within ${afterMs} ms`)
 })
 
-const leadersOf = ({ topicMetadata }: ClusterMetadata): ReadonlyMap<string, number> => {
-  const leaders = new Map<string, number>()
-  for (const { partitionMetadata, topic } of topicMetadata) {
-    for (const { leader, partitionId } of partitionMetadata) {
-      if (leader >= 0) leaders.set(keyOf(topic, partitionId), leader)
-    }
-  }
-  return leaders
-}
+/** By topic and then by partition: who leads is asked for each partition with each fetch, and a key of both would be made anew. */
+type Leaders = ReadonlyMap<string, ReadonlyMap<number, number>>
+
+const leadersOf = ({ topicMetadata }: ClusterMetadata): Leaders =>
+  new Map(topicMetadata.map(({ partitionMetadata, topic }) => [
+    topic,
+    new Map(partitionMetadata.flatMap(({ leader, partitionId }) => leader >= 0 ? [[partitionId, leader]] : []))
+  ]))

@@ -89,7 +89,7 @@ const producing = Effect.fnUntraced(function*(broker: {
       Effect.suspend(() => {
         const error = broker.topicFails?.(lookUps++)
         return error === undefined
-          ? Effect.succeed({ partitionMetadata: [{}, {}, {}] } as Partial<TopicMetadata> as TopicMetadata)
+          ? Effect.succeed({ partitionMetadata: Array(3).fill({}) } as Partial<TopicMetadata> as TopicMetadata)
           : Effect.fail(error)
       })
   }

@@ -158,7 +158,7 @@ describe("committer", () => {
       const { committer, settle, sizes } = yield* withTopics(
         ["in"],
         ({ metadata }) => metadata.length > limit ? "OFFSET_METADATA_TOO_LARGE" : undefined,
-        (committer) => "m".repeat(Math.min(4_000, committer.metadataMaxBytes))
+        (committer: Committer) => "m".repeat(Math.min(4_000, committer.metadataMaxBytes))
       )
       const commit = (afterMs: number) =>
         Effect.gen(function*() {

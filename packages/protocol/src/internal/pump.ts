@@ -9,6 +9,7 @@ import { keyOf, type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPa
 import type { TransportConsumer, TransportHandler } from "@weft/kafka/Transport"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import type { Broker } from "../Client.ts"
@@ -40,6 +41,9 @@ export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resum
 
 /** How long the broker may wait for records while a partition of its is held back, and may go on at any moment. */
 const briefWaitMs = 10
+
+/** How often it is looked whether a broker that owes an answer still leads what it was asked for. */
+const lookAgainMs = 10_000
 
 /** How often a record batch may come damaged: on the way that may happen once, on a disk it stays. */
 const damagedAtMost = 3
@@ -82,7 +86,8 @@ export const makePump = <B extends Broker>(options: {
     wake.openUnsafe()
   }
   const now = () => clock.currentTimeMillisUnsafe()
-  const inFlight = new Set<number>()
+  /** By node: what is asked there, and since when. */
+  const inFlight = new Map<number, Asked>()
   /** Of each broker. */
   const sizes = new Map<number, AnswerSize>()
   /** Failures in a row, of each broker. */
@@ -268,6 +273,22 @@ export const makePump = <B extends Broker>(options: {
       }))
     )
 
+  /**
+   * A broker that is frozen says nothing of it, and keeps its connections: what it led is led by others a few seconds later,
+   * and need not wait for the end of a request timeout.
+   */
+  const leaveFrozen = Effect.suspend(() => {
+    const silentSince = now() - plan.maxWaitMs - lookAgainMs
+    const silent = [...inFlight].filter(([, { since }]) => since <= silentSince)
+    if (silent.length === 0) return Effect.void
+    return Effect.map(Effect.ignore(cluster.refresh), () => {
+      for (const [node, { fiber, round }] of silent) {
+        const hasMoved = round.tickets.some(({ partition, topic }) => cluster.leaderOf(topic, partition) !== node)
+        if (hasMoved) fiber?.interruptUnsafe()
+      }
+    })
+  })
+
   const run = Effect.scoped(Effect.gen(function*() {
     const fibers = yield* FiberSet.make<void, KafkaError>()
     lastAnswer = now()
@@ -279,8 +300,9 @@ export const makePump = <B extends Broker>(options: {
         const { byLeader, wakeAt } = state.rounds(cluster.leaderOf, now())
         for (const [leader, round] of byLeader) {
           if (leader === undefined || inFlight.has(leader)) continue
-          inFlight.add(leader)
-          yield* FiberSet.run(fibers, once(leader, round))
+          const asked: Asked = { round, since: now(), fiber: undefined }
+          inFlight.set(leader, asked)
+          asked.fiber = yield* FiberSet.run(fibers, once(leader, round))
         }
         const leaderless = byLeader.has(undefined)
         const refreshAt = metadataAt + client.metadataMaxAgeMs
@@ -295,6 +317,7 @@ export const makePump = <B extends Broker>(options: {
         yield* Effect.timeoutOption(wake.await, Math.min(Math.max(0, until - now()), client.metadataMaxAgeMs))
       }
     })
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(lookAgainMs), leaveFrozen)))
     return yield* Effect.raceFirst(loop, Effect.andThen(FiberSet.join(fibers), Effect.never))
   })).pipe(Effect.ensuring(Effect.sync(() => state.hold())))
 
@@ -328,6 +351,12 @@ export const makePump = <B extends Broker>(options: {
     },
     run
   }
+}
+
+interface Asked {
+  readonly round: FetchRound
+  readonly since: number
+  fiber: Fiber.Fiber<void, KafkaError> | undefined
 }
 
 interface Fatal {

@@ -42,7 +42,12 @@ const pipelineOf = (task: Task, progress: Progress, workMs: number) =>
     }
   })
 
-const judged = (task: Task, result: Result, { above, queued }: { readonly above: number; readonly queued: number }) => {
+/** Throws where the formula is broken: by the queues themselves, or by the process above its idle self. */
+export const judged = (
+  task: Task,
+  result: Result,
+  { above, queued }: { readonly above: number; readonly queued: number }
+) => {
   const load: Load = {
     settings: ConsumerSettings.make({ groupId: task.group }),
     partitions: task.partitions,

@@ -41,8 +41,8 @@ const intro = `# The weft command
 \`npm install -g @weft/cli\` puts \`weft\` on the path; \`npx weft\` runs it without that.
 
 It reads \`DATABASE_URL\` and \`KAFKA_BROKERS\` from the environment, and where they are needed \`DATABASE_POOL_SIZE\`,
-\`KAFKA_SSL\`, \`KAFKA_SASL_MECHANISM\`, \`KAFKA_SASL_USERNAME\` and \`KAFKA_SASL_PASSWORD\`. A command connects only to what
-it needs: \`weft groups list\` works without a database.
+\`KAFKA_SECURITY_PROTOCOL\`, \`KAFKA_SSL_*\` and \`KAFKA_SASL_*\`, all of which [Security](security.md) tells. A command connects
+only to what it needs: \`weft groups list\` works without a database.
 
 \`KAFKA_TRANSPORT\`, or \`--transport\` before it, chooses the client library: \`kafkajs\`, the default, or \`platformatic\`, which needs
 \`npm install -g @weft/platformatic\` besides. Both answer the same.

@@ -210,7 +210,7 @@ export const workloads = {
       ...pauses("rebalance, weft process on platformatic, KIP-848", "rebalance, weft process on platformatic")
     ],
     filled: false,
-    recordsAtMost: 16_000
+    recordsAtMost: 15_000
   },
   sinks: {
     about: "what a database costs: settings, metrics, lag, turns and recommendations in PostgreSQL, against none of it",

@@ -12,6 +12,8 @@ export interface Elsewhere {
   readonly leave: () => void
 }
 
+const tags = ["Loaded", "Assigned", "First", "Left"] as const satisfies ReadonlyArray<Told["_tag"]>
+
 /** Starts a listener in a process of its own, which ends with this one. */
 export const listenElsewhere = (
   name: ListenerName,
@@ -25,24 +27,18 @@ export const listenElsewhere = (
     execArgv: ["--no-warnings"],
     stdio: ["ignore", "ignore", "inherit", "ipc"]
   })
-  const heard: Array<Told> = []
-  child.on("message", (told) => heard.push(told as Told))
+  const heard = new Map(tags.map((tag) => [tag, Promise.withResolvers<Told>()]))
+  // Who does not wait for it need not hear of its end.
+  for (const { promise } of heard.values()) promise.catch(() => {})
+  child.on("message", (told: Told) => heard.get(told._tag)!.resolve(told))
+  // After the last message, unlike the exit.
+  child.on("disconnect", () => {
+    for (const [tag, { reject }] of heard) reject(new Error(`${name} ended before it was ${tag.toLowerCase()}`))
+  })
   return {
     startedNs,
-    told: (tag) =>
-      new Promise((resolve, reject) => {
-        const look = () => {
-          const told = heard.find(({ _tag }) => _tag === tag)
-          if (told === undefined) return
-          child.off("message", look)
-          child.off("exit", ended)
-          resolve(told as Extract<Told, { readonly _tag: typeof tag }>)
-        }
-        const ended = () => reject(new Error(`${name} ended before it was ${tag.toLowerCase()}`))
-        child.on("message", look)
-        child.on("exit", ended)
-        look()
-      }),
+    told: <Tag extends Told["_tag"]>(tag: Tag) =>
+      heard.get(tag)!.promise as Promise<Extract<Told, { readonly _tag: Tag }>>,
     join: () => child.send("join"),
     leave: () => child.send("leave")
   }

@@ -13,22 +13,24 @@ const load = (change: Partial<Load> = {}): Load => ({
 const whole = (bytes: number) => Math.round(bytes / mebibyte)
 
 describe("the memory formula", () => {
-  it("is that of the partitions while they are few: two answers' worth each, and one on its way", () => {
-    assert.strictEqual(whole(aliveBytes(load())), 4 * 3)
-    assert.strictEqual(whole(allowedBytes(load())), Math.round(1.3 * 12 + 128))
+  it("is that of the partitions while they are few: a queue, one answer on its way, and one that records in flight keep", () => {
+    // The positions of the records are an eighth of them.
+    assert.strictEqual(aliveBytes(load({ bytes: 184 })), 4 * ((2 + 2 * 9 / 8) * mebibyte + 2 * 100 * (184 + 30 + 24)))
+    assert.strictEqual(whole(aliveBytes(load())), 17)
+    assert.strictEqual(whole(allowedBytes(load())), 150)
   })
 
   it("is that of all queues together when they are many, and then grows by what is in flight alone", () => {
     const many = load({ partitions: 64, bytes: 500 })
-    assert.strictEqual(whole(aliveBytes(many)), 156)
-    assert.strictEqual(whole(allowedBytes(many)), 331)
-    const more = aliveBytes(load({ partitions: 1_064, bytes: 500 })) - aliveBytes(many)
-    assert.strictEqual(more, 1_000 * 2 * 100 * (500 + 30))
+    assert.strictEqual(whole(aliveBytes(many)), 226)
+    assert.strictEqual(whole(allowedBytes(many)), 422)
+    const more = (aliveBytes(load({ partitions: 1_064, bytes: 500 })) - aliveBytes(many)) / 1_000
+    assert.closeTo(more, 2 * 100 * (500 + 54) + mebibyte * (1 + 24 / 508), 1)
   })
 
   it("counts an answer of each broker", () => {
     const settings = ConsumerSettings.make({ groupId: "memory" })
-    const of = (brokers: number) => aliveBytes(load({ settings, partitions: 1_000, brokers }))
-    assert.strictEqual(of(3) - of(1), 2 * settings.fetchMaxBytes)
+    const of = (brokers: number) => aliveBytes(load({ settings, partitions: 1_000, brokers, bytes: 184 }))
+    assert.strictEqual(of(3) - of(1), 2 * settings.fetchMaxBytes * 9 / 8)
   })
 })

@@ -178,8 +178,8 @@ export const make = (
  * on its way when it was reached.
  *
  * - The overshoot of a partition is one record batch, and what an answer still holds of it, at most `maxPartitionFetchBytes`.
- *   Batches count as they lie in memory, which is decompressed; what is left of an answer stays compressed until there is
- *   room. Where a single batch is larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), or grows beyond
+ *   Batches count as they lie in memory, which is decompressed and with 24 bytes for each record, where its parts lie; what is
+ *   left of an answer stays compressed until there is room. Where a single batch is larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), or grows beyond
  *   it when it is decompressed, take that size instead.
  * - A partition that is paused or halted keeps what is in its queue, at most `queueMaxBytes` and its overshoot, beside the
  *   second of the two bounds: it holds up no other. Paused by the dozen, partitions come to the first bound.
@@ -190,7 +190,10 @@ export const make = (
  * 100 MiB between two collections.
  *
  * What was handed out and is not settled comes on top: for streams at most `inFlightMaxBytes` and one hand-out; for a
- * runtime that takes records itself, the batches of what it has taken, at most as many as it has records.
+ * runtime that takes records itself, those that it has taken. Either keeps more than its records: what an answer brought of
+ * a partition is one piece of memory, which the last of its records keeps as a whole. That is at most
+ * `maxPartitionFetchBytes` for each partition, and comes to that where all partitions are slow in step: a member with many
+ * partitions bounds it by a smaller `maxPartitionFetchBytes`.
  *
  * @category models
  * @since 0.1.0

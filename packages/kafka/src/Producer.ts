@@ -168,10 +168,19 @@ export const make = Effect.fnUntraced(function*(
         })
       )
     })
-  return Producer.of({
-    sendAll,
-    send: (record) => Effect.map(sendAll([record]), (offsets) => offsets[0]!)
-  })
+
+  /** What `sendAll` does with one record, without what only many need: programs send most of theirs one by one. */
+  const send = (record: ProducerRecord): Effect.Effect<PartitionOffset, KafkaError> =>
+    Effect.suspend(() => {
+      const { topic } = record
+      if (closed) return closedError(topic)
+      const chosen = partitionOf(record)
+      const sendTo = (partition: number): Effect.Effect<PartitionOffset, KafkaError> =>
+        Effect.map(transport.send([{ topic, partition, records: [outgoing(record)] }]), ([written]) => written!)
+      return counted([record], typeof chosen === "number" ? sendTo(chosen) : Effect.flatMap(chosen, sendTo))
+    })
+
+  return Producer.of({ sendAll, send })
 })
 
 const closedError = (topic: string): ProduceError =>

@@ -9,6 +9,7 @@ import type { PartitionRecords, ProducerSettings, TransportProducer } from "@wef
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import * as Result from "effect/Result"
@@ -47,6 +48,19 @@ interface Sending {
   readonly batch: Batch
 }
 
+interface Enqueued {
+  readonly written: Effect.Effect<bigint, KafkaError>
+  readonly cancel: () => void
+}
+
+/** A call that was not let in at once. */
+interface Waiting {
+  readonly parts: ReadonlyArray<PartitionRecords>
+  readonly turn: Deferred.Deferred<void>
+  /** Also by another one, before it has had its turn. */
+  enqueued: ReadonlyArray<Enqueued> | undefined
+}
+
 /**
  * A producer on this cluster, which is its own. What waits is written before the scope ends, for a few seconds.
  *
@@ -65,7 +79,6 @@ export const make = Effect.fnUntraced(function*(options: {
   const wake = Latch.makeUnsafe(false)
   const idle = Latch.makeUnsafe(true)
   const inFlight = new Map<number, number>()
-  const admission = yield* Semaphore.make(1)
   const identities = yield* Semaphore.make(1)
   let shared: ProducerIdentity | undefined
   let closed = false
@@ -331,9 +344,9 @@ export const make = Effect.fnUntraced(function*(options: {
     return lane
   }
 
-  const enqueue = ({ partition, records, topic }: PartitionRecords): Effect.Effect<bigint, KafkaError> => {
-    if (records.length === 0) return Effect.succeed(-1n)
-    if (closed) return Effect.fail(closedError(topic, partition))
+  const enqueue = ({ partition, records, topic }: PartitionRecords): Enqueued => {
+    if (records.length === 0) return { written: Effect.succeed(-1n), cancel: () => {} }
+    if (closed) return { written: Effect.fail(closedError(topic, partition)), cancel: () => {} }
     const done = Deferred.makeUnsafe<bigint, KafkaError>()
     const lane = laneOf(topic, partition)
     const progress = lane.add({
@@ -348,26 +361,83 @@ export const make = Effect.fnUntraced(function*(options: {
     })
     idle.closeUnsafe()
     wake.openUnsafe()
-    return Effect.onInterrupt(Deferred.await(done), () => Effect.sync(() => lane.cancel(progress)))
+    const cancel = () => lane.cancel(progress)
+    return { written: Effect.onInterrupt(Deferred.await(done), () => Effect.sync(cancel)), cancel }
   }
+
+  /** In the order of calls; the first of them has its turn. */
+  const waiting = new Set<Waiting>()
+
+  const areKnown = (parts: ReadonlyArray<PartitionRecords>): boolean =>
+    parts.every(({ partition, topic }) => lanes.has(keyOf(topic, partition)))
+
+  /** The first that waits, and behind it those of whom nothing has to be found out. */
+  const letIn = (first: Waiting): ReadonlyArray<Enqueued> => {
+    const enqueued = first.parts.map(enqueue)
+    waiting.delete(first)
+    // Thousands of senders may wait: not each in a turn of its own.
+    const others: Array<Waiting> = []
+    for (const next of waiting) {
+      if (!areKnown(next.parts)) break
+      waiting.delete(next)
+      next.enqueued = next.parts.map(enqueue)
+      others.push(next)
+    }
+    // They go on at once, so after all is as it will be.
+    for (const { turn } of others) Deferred.doneUnsafe(turn, Effect.void)
+    return enqueued
+  }
+
+  const giveTurn = (): void => {
+    for (const { turn } of waiting) return void Deferred.doneUnsafe(turn, Effect.void)
+  }
+
+  /** One after the other, so that the order of calls is the order of records. */
+  const admit = (parts: ReadonlyArray<PartitionRecords>): Effect.Effect<ReadonlyArray<Enqueued>, KafkaError> =>
+    Effect.suspend(() => {
+      if (waiting.size === 0 && areKnown(parts)) return Effect.succeed(parts.map(enqueue))
+      const one: Waiting = { parts, turn: Deferred.makeUnsafe(), enqueued: undefined }
+      waiting.add(one)
+      giveTurn()
+      return Deferred.await(one.turn).pipe(
+        Effect.andThen(Effect.suspend(() =>
+          one.enqueued !== undefined
+            ? Effect.succeed(one.enqueued)
+            // Not on top of the one before, whose end gave the turn.
+            : Effect.andThen(Effect.yieldNow, Effect.map(check(parts), () => letIn(one)))
+        )),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            waiting.delete(one)
+            giveTurn()
+            if (Exit.isFailure(exit)) one.enqueued?.forEach(({ cancel }) => cancel())
+          })
+        )
+      )
+    })
 
   return {
     partitionCount,
     send: (parts) =>
-      // Admitted one after the other, so that the order of calls is the order of records.
-      admission.withPermit(Effect.map(check(parts), () => parts.map(enqueue))).pipe(
-        // All are settled when the first failure is told: nothing of this call is written after that.
-        Effect.flatMap((written) => Effect.forEach(written, Effect.result, { concurrency: "unbounded" })),
-        Effect.flatMap((results) =>
-          Effect.forEach(results, (result, i): Effect.Effect<PartitionOffset, KafkaError> =>
-            Effect.map(Effect.fromResult(result), (offset) => ({
-              topic: parts[i]!.topic,
-              partition: parts[i]!.partition,
-              offset
-            })))
-        )
-      )
+      Effect.flatMap(admit(parts), (enqueued) =>
+        enqueued.length === 1
+          ? Effect.map(enqueued[0]!.written, (offset) => [placeOf(parts[0]!, offset)])
+          : Effect.flatMap(
+            // All are settled when the first failure is told: nothing of this call is written after that.
+            Effect.forEach(enqueued, ({ written }) => Effect.result(written), { concurrency: "unbounded" }),
+            (results) =>
+              Effect.forEach(
+                results,
+                (result, i) => Effect.map(Effect.fromResult(result), (offset) => placeOf(parts[i]!, offset))
+              )
+          ))
   }
+})
+
+const placeOf = ({ partition, topic }: PartitionRecords, offset: bigint): PartitionOffset => ({
+  topic,
+  partition,
+  offset
 })
 
 const noLeader: Failure = protocolFailure(codes.leaderNotAvailable)

@@ -163,4 +163,22 @@ describe("LaneProducer", () => {
       assert.strictEqual(exitOf(sending)?._tag, "Success")
       assert.strictEqual(lookUps(), 4)
     }))
+
+  it.effect("nothing is written of who gave up while it waited; those behind it go on, in order", () =>
+    Effect.gen(function*() {
+      let isAway = true
+      const { batches, send } = yield* producing({
+        topicFails: () => isAway ? new ConnectionError({ brokers: [], cause: "away" }) : undefined
+      })
+      const first = yield* send(0)
+      const second = yield* send(1)
+      const third = yield* send(2, 0)
+      yield* advance(500)
+      yield* Fiber.interrupt(second)
+      yield* Fiber.interrupt(first)
+      isAway = false
+      yield* advance(500)
+      assert.strictEqual(exitOf(third)?._tag, "Success")
+      assert.deepStrictEqual(batches.map(({ partition }) => partition), [2, 0])
+    }))
 })

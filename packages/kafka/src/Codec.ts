@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ConsumerRecord } from "./ConsumerRecord.ts"
 import type { ByteRange } from "./FetchedBatch.ts"
+import { nodeBuffer, part } from "./internal/byteViews.ts"
 
 /**
  * @category models
@@ -52,9 +53,6 @@ export class EncodeError extends Data.TaggedError("EncodeError")<{
   }
 }
 
-const nodeBuffer = (bytes: Uint8Array): Buffer =>
-  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
 /**
  * The bytes themselves: a view, without a copy.
  *
@@ -62,8 +60,7 @@ const nodeBuffer = (bytes: Uint8Array): Buffer =>
  * @since 0.1.0
  */
 export const bytes: Codec<Uint8Array> = {
-  decode: (buffer, start, end) =>
-    Result.succeed(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)),
+  decode: (buffer, start, end) => Result.succeed(part(buffer, start, end)),
   encode: Result.succeed
 }
 

@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 import type { ByteRange, FetchedBatch, Header, TimestampType } from "./FetchedBatch.ts"
+import { part } from "./internal/byteViews.ts"
 
 /**
  * A record as it came from Kafka: a view of one place in a {@link FetchedBatch}. What nobody reads is never made.
@@ -72,11 +73,8 @@ export class ConsumerRecord {
 
 const text = new TextDecoder()
 
-const view = (range: ByteRange | undefined): Uint8Array | null => {
-  if (range === undefined) return null
-  const { buffer, end, start } = range
-  return start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)
-}
+const view = (range: ByteRange | undefined): Uint8Array | null =>
+  range === undefined ? null : part(range.buffer, range.start, range.end)
 
 /** `slice` of a Node Buffer is a view, and a small Buffer is a part of a pool; this is neither. */
 const cloneBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array =>

@@ -5,6 +5,15 @@ import type { ConsumerRecord } from "@weft/kafka/ConsumerRecord"
 import type { Header, TimestampType } from "@weft/kafka/FetchedBatch"
 
 /**
+ * In place of a decoded key: it is to be the bytes. Most handlers never look at them, and not even a view is made before
+ * someone does.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const bytesOfKey = Symbol("bytesOfKey")
+
+/**
  * A record as a handler sees it: key and value decoded, everything else a view of the fetched batch that is made when
  * it is read.
  *
@@ -19,17 +28,20 @@ import type { Header, TimestampType } from "@weft/kafka/FetchedBatch"
 export class PipelineRecord<out K, out V> {
   /** The record as it came from Kafka, with the bytes of key and value. */
   readonly record: ConsumerRecord
-  /** `null` where the record has no key. */
-  readonly key: K | null
   /** `null` is a tombstone; the type has it only where tombstones are processed. */
   readonly value: V
   /** Which attempt this is for this member: 1 at first, 2 after the first failure, and so on. */
   readonly attempt: number
-  constructor(record: ConsumerRecord, key: K | null, value: V, attempt: number) {
+  private readonly decodedKey: K | null | typeof bytesOfKey
+  constructor(record: ConsumerRecord, key: K | null | typeof bytesOfKey, value: V, attempt: number) {
     this.record = record
-    this.key = key
+    this.decodedKey = key
     this.value = value
     this.attempt = attempt
+  }
+  /** `null` where the record has no key. */
+  get key(): K | null {
+    return this.decodedKey === bytesOfKey ? this.record.key as K | null : this.decodedKey
   }
   get topic(): string {
     return this.record.topic

@@ -1,5 +1,6 @@
 /** A `FetchedBatch` over the bytes as they came: what is read of a record is made when it is read. */
 import type { ByteRange, FetchedBatch, Header, TimestampType } from "../FetchedBatch.ts"
+import { part } from "./byteViews.ts"
 import { stride } from "./recordWalk.ts"
 import { readLong, VarintReader } from "./varint.ts"
 
@@ -89,7 +90,7 @@ export class LazyBatch implements FetchedBatch {
       const nameSize = reader.read(buffer, buffer.length)
       const name = buffer.toString("utf8", reader.at, reader.at += nameSize)
       const valueSize = reader.read(buffer, buffer.length)
-      headers[i] = { name, value: valueSize < 0 ? null : buffer.subarray(reader.at, reader.at += valueSize) }
+      headers[i] = { name, value: valueSize < 0 ? null : part(buffer, reader.at, reader.at += valueSize) }
     }
     return headers
   }

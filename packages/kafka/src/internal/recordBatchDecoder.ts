@@ -8,6 +8,7 @@ import { BatchHead, lengthFrom, magicEnd, smallestLength } from "./batchHead.ts"
 import { compressionTypes, nodeDecompressors } from "./compression.ts"
 import { controlType } from "./controlRecord.ts"
 import { crc32c } from "../Crc32c.ts"
+import { nodeBuffer } from "./byteViews.ts"
 import { RecordWalk } from "./recordWalk.ts"
 import { copyOf, type Extent, Run } from "./run.ts"
 
@@ -49,9 +50,6 @@ export class RecordBatchDecoder implements Decoder {
 }
 
 const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-
-const nodeBuffer = (bytes: Uint8Array): Buffer =>
-  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** One answer on its way through the decoder. Between two calls of `next` nothing of it is in the decoder's work space. */
 class AnswerDecoding implements Decoding {

@@ -2,7 +2,7 @@
 import * as Codec from "@weft/kafka/Codec"
 import type { ConsumerRecord } from "@weft/kafka/ConsumerRecord"
 import type { Definition } from "../PipelineOptions.ts"
-import { PipelineRecord } from "../PipelineRecord.ts"
+import { bytesOfKey, PipelineRecord } from "../PipelineRecord.ts"
 import { Tombstone } from "./failure.ts"
 
 /** A record that is skipped as it is. */
@@ -29,5 +29,5 @@ export const decodeRecord = (
   }
   const key = definition.key === undefined ? undefined : Codec.decodeKey(definition.key, record)
   if (key?._tag === "Failure") return new Hopeless(key.failure)
-  return new PipelineRecord(record, key === undefined ? record.key : key.success, value.success, attempt)
+  return new PipelineRecord(record, key === undefined ? bytesOfKey : key.success, value.success, attempt)
 }

@@ -66,6 +66,12 @@ const powers = (least: number, most: number): ReadonlyArray<number> => {
 
 const at = (value: number): string => value.toFixed(1)
 
+/** So that it stays within the picture. */
+const anchorAt = (x: number): string => {
+  const share = (x - left) / (right - left)
+  return share < 0.3 ? "start" : share > 0.7 ? "end" : "middle"
+}
+
 export const curve = (title: string, axes: Axes, series: ReadonlyArray<Series>): string => {
   const identity = axes.isIdentityShown === true
   const points = series.flatMap((one) => one.points)
@@ -108,7 +114,7 @@ export const curve = (title: string, axes: Axes, series: ReadonlyArray<Series>):
             escaped(`${point.label ?? name}: ${readable(point.middle)} at ${readable(point.x)}`)
           }</title></circle>`,
           ...(point.label === undefined ? [] : [
-            `  <text x="${px}" y="${at(y(point.middle) + 16)}" text-anchor="middle" font-size="10">${
+            `  <text x="${px}" y="${at(y(point.middle) + 16)}" text-anchor="${anchorAt(x(point.x))}" font-size="10">${
               escaped(point.label)
             }</text>`
           ])

@@ -23,10 +23,19 @@ const spreadOf = (summary: Summary, quantity: Quantity): Spread | undefined => {
   return figures.get(quantity)
 }
 
+/** Of all names, up to their own words. */
+const lengthInCommon = (names: ReadonlyArray<string>): number => {
+  const [first = ""] = names
+  const words = first.split(" ")
+  const shared = words.filter((_, i) => names.every((name) => name.startsWith(words.slice(0, i + 1).join(" ") + " ")))
+  return shared.reduce((length, word) => length + word.length + 1, 0)
+}
+
 /** What entrants have in common is in the name of the series, and what is their own beside the point. */
 const curveOf = ({ shape, summaries, workload }: Outcome, { isIdentityShown, name, x, y }: Curve): Plot => {
   const one: Workload = workloads[workload]
   const entrants = entrantsOf(one)
+  const common = lengthInCommon(summaries.map((summary) => summary.name))
   const series = new Map<string, Array<Series["points"][number]>>()
   for (const summary of summaries) {
     const { contender, ...own } = entrants.get(summary.name)!
@@ -40,7 +49,7 @@ const curveOf = ({ shape, summaries, workload }: Outcome, { isIdentityShown, nam
       points.push({
         x: at,
         ...spread,
-        ...(isIdentityShown === true && { label: summary.name.replace(/^weft,? /, "") })
+        ...(isIdentityShown === true && { label: summary.name.slice(common) })
       })
     }
   }
@@ -48,7 +57,7 @@ const curveOf = ({ shape, summaries, workload }: Outcome, { isIdentityShown, nam
     `${name}.svg`,
     curve(
       `${workload}: ${y.join(", ")}`,
-      { x: typeof x === "string" ? x : x.figure, y: y.length === 1 ? y[0]! : "", isIdentityShown },
+      { x: typeof x === "string" ? x : x.figure, y: y.join(", "), isIdentityShown },
       [...series].map(([name, points]) => ({ name, points }))
     )
   ]

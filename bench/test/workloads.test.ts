@@ -18,11 +18,16 @@ describe("the workloads", () => {
       entrants: { a: { contender: "weft process", partitions: 9 }, b: { contender: "weft processBatch" } }
     }
     assert.deepStrictEqual([...entrantsOf(workload)], [
-      ["b", { contender: "weft processBatch" }],
       ["a", { contender: "weft process", partitions: 9 }],
+      ["b", { contender: "weft processBatch" }],
       ["weft process", { contender: "weft process" }]
     ])
     assert.throws(() => entrantsOf({ about: "", pairs: [{ name: "nobody", baseline: "weft process" }] }), /nobody/)
+  })
+
+  it("run entrants that nobody is compared with, too", () => {
+    const entrants = { alone: { contender: "weft process", records: 10 } } as const
+    assert.deepStrictEqual([...entrantsOf({ about: "", pairs: [], entrants })], [["alone", entrants.alone]])
   })
 
   it("are measured in their own shapes, unless one is asked for", () => {

@@ -25,6 +25,9 @@ const metricsIntervalMs = 1_000
 /** From one look at what is due to the next. */
 const tickMs = 10
 
+/** Of one send, where more is due. */
+const atMost = 1_000
+
 const write = async (task: Task): Promise<void> => {
   const producer = new Kafka({ brokers: [...task.brokers], logLevel: logLevel.NOTHING }).producer()
   await producer.connect()
@@ -34,10 +37,10 @@ const write = async (task: Task): Promise<void> => {
   while (written < task.records) {
     const share = (performance.now() - from) / 1_000 / lastsSeconds
     const due = Math.min(task.records, Math.ceil(share * task.records)) - written
-    if (due === 0) await sleep(tickMs)
-    else await producer.send({ topic: task.topic, acks: 1, messages: Array.from({ length: due }, () => ({ value })) })
-    written += due
-    if (due > 0) await sleep(tickMs)
+    const messages = Array.from({ length: Math.min(due, atMost) }, () => ({ value }))
+    if (due > 0) await producer.send({ topic: task.topic, acks: 1, messages })
+    written += messages.length
+    if (due < atMost) await sleep(tickMs)
   }
   await producer.disconnect()
 }

@@ -89,7 +89,7 @@ describe("bearerToken", () => {
   it.effect("is the token, or why there is none", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* bearerToken(Effect.succeed(Redacted.make("t")), 1000), "t")
-      const failed = yield* Effect.flip(bearerToken(Effect.fail(new Error("closed")), 1000))
+      const failed = yield* Effect.flip(bearerToken(Effect.fail("closed"), 1000))
       assert.deepStrictEqual([failed.message, failed.isLate], ["there is no token: closed", false])
       const died = yield* Effect.flip(bearerToken(Effect.die("broken"), 1000))
       assert.deepStrictEqual([died.message, died.isLate], ["there is no token: broken", false])

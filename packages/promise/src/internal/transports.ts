@@ -24,7 +24,7 @@ const saslOf = (sasl: Sasl): KafkaJs.Sasl =>
     ? {
       mechanism: "oauthbearer",
       token: Effect.map(
-        Effect.tryPromise({ try: () => sasl.token(), catch: (thrown) => thrown }),
+        Effect.tryPromise({ try: () => sasl.token(), catch: (thrown) => thrown as Error }),
         Redacted.make
       )
     }

@@ -1,9 +1,10 @@
 /** What the tests on a secured broker share. */
-import type { KafkaError } from "@weft/kafka/KafkaError"
 import * as Settings from "@weft/kafka/ConsumerSettings"
+import type { InvalidSettingError, KafkaError } from "@weft/kafka/KafkaError"
 import type { ProducerSettings, Transport } from "@weft/kafka/Transport"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as Platformatic from "@weft/platformatic/Platformatic"
+import * as Probe from "@weft/testing/Probe"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,8 +12,7 @@ import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, logLevel, ResourcePatternTypes } from "kafkajs"
 import { Buffer } from "node:buffer"
-import type { InvalidSettingError } from "@weft/kafka/KafkaError"
-import * as Probe from "@weft/testing/Probe"
+import { setTimeout } from "node:timers/promises"
 import type * as ConnectionSettings from "../../src/ConnectionSettings.ts"
 
 export const transports: ReadonlyArray<{
@@ -120,17 +120,26 @@ const entryOf = ({ name, operation, resource, user }: Acl) => ({
   resourcePatternType: ResourcePatternTypes.LITERAL
 })
 
+/** A broker hears of a change a moment after it was made. */
+const untilTold = async (isTold: () => Promise<boolean>): Promise<void> => {
+  while (!(await isTold().catch(() => false))) await setTimeout(20)
+}
+
 export const allow = (brokers: ReadonlyArray<string>, acls: ReadonlyArray<Acl>) =>
-  asAdmin(brokers, (admin) => admin.createAcls({ acl: acls.map(entryOf) }))
+  asAdmin(brokers, async (admin) => {
+    await admin.createAcls({ acl: acls.map(entryOf) })
+    for (const acl of acls) {
+      await untilTold(() => admin.describeAcls(entryOf(acl)).then(({ resources }) => resources.length > 0))
+    }
+  })
 
 export const disallow = (brokers: ReadonlyArray<string>, acls: ReadonlyArray<Acl>) =>
-  asAdmin(brokers, (admin) =>
-    admin.deleteAcls({
-      filters: acls.map((acl) => {
-        const { resourcePatternType: patternType, ...entry } = entryOf(acl)
-        return { ...entry, resourcePatternType: patternType }
-      })
-    }))
+  asAdmin(brokers, (admin) => admin.deleteAcls({ filters: acls.map(entryOf) }))
 
 export const createTopic = (brokers: ReadonlyArray<string>, topic: string) =>
-  asAdmin(brokers, (admin) => admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false }))
+  asAdmin(brokers, async (admin) => {
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false })
+    await untilTold(() =>
+      admin.fetchTopicMetadata({ topics: [topic] }).then(({ topics }) => topics[0]!.partitions[0]!.leader >= 0)
+    )
+  })

@@ -32,8 +32,8 @@ export const layer = (options: {
   readonly load: () => Promise<Layer.Layer<Transport, InvalidSettingError>>
 }): Layer.Layer<Transport, InvalidSettingError> =>
   Layer.unwrap(
-    Effect.tryPromise({ try: options.load, catch: (cause) => cause }).pipe(
-      Effect.catch((cause) => isMissing(cause) ? Effect.fail(notInstalled(options)) : Effect.die(cause))
+    Effect.tryPromise(options.load).pipe(
+      Effect.catch(({ cause }) => isMissing(cause) ? Effect.fail(notInstalled(options)) : Effect.die(cause))
     )
   )
 

@@ -187,8 +187,10 @@ const sessionShorterThanPauses: Rule = {
   needs: { intervals: 1, records: 0 },
   certainty: 0.95,
   judges: ["sessionTimeoutMs", "heartbeatIntervalMs", "maxPollIntervalMs"],
-  fires: (seen, { heartbeatIntervalMs, sessionTimeoutMs }) =>
-    seen.eventLoopDelayMsMax + heartbeatIntervalMs > sessionTimeoutMs * 0.75 && seen.eventLoopDelayMsMax > second
+  // In KIP-848's protocol neither is ours: the broker says how long a session lasts.
+  fires: (seen, { groupProtocol, heartbeatIntervalMs, sessionTimeoutMs }) =>
+    groupProtocol === "classic" &&
+      seen.eventLoopDelayMsMax + heartbeatIntervalMs > sessionTimeoutMs * 0.75 && seen.eventLoopDelayMsMax > second
       ? {
         event_loop_pause_ms: seen.eventLoopDelayMsMax,
         session_timeout_ms: sessionTimeoutMs,
@@ -230,7 +232,7 @@ const frequentRebalancing: Rule = {
       }
       : undefined
   },
-  advice: (seen, { heartbeatIntervalMs, maxPollIntervalMs, sessionTimeoutMs }) => {
+  advice: (seen, { groupProtocol, heartbeatIntervalMs, maxPollIntervalMs, sessionTimeoutMs }) => {
     const session = roundUp(Math.max(2 * sessionTimeoutMs, 3 * (seen.eventLoopDelayMsMax + heartbeatIntervalMs)))
     const isCutOff = seen.lateCompletions > 0 || longestMs(seen) > maxPollIntervalMs / 2
     return {
@@ -239,11 +241,13 @@ const frequentRebalancing: Rule = {
         + (seen.lost > 0 ? `, ${seen.lost} partitions lost without a chance to commit` : "")
         + (seen.crashes > 0 ? `, ${seen.crashes} crashes of the client` : ""),
       settings: {
-        sessionTimeoutMs: session,
+        ...groupProtocol === "classic" && { sessionTimeoutMs: session },
         maxPollIntervalMs: Math.max(5 * session, isCutOff ? 2 * maxPollIntervalMs : maxPollIntervalMs)
       },
       action: seen.lost === 0
         ? "nobody was taken for dead: look for members that come and go (deployments, an autoscaler, restarts)"
+        : groupProtocol === "consumer"
+        ? `have the session made longer on the brokers: group.consumer.session.timeout.ms, such as ${session}`
         : undefined,
       effect: "members are not taken for dead while they live, and their drains are not cut off"
     }

@@ -221,6 +221,20 @@ describe("Recommendation.evaluate", () => {
     )
   })
 
+  it("nobody is told to change a session that is the brokers' business", () => {
+    const seen = { ...one, eventLoopDelayMsMax: 50_000, lost: 9, rebalances: 9, crashes: 0, members: 2, partitions: 4 }
+    const of = (row: Readonly<Record<string, unknown>>) =>
+      Recommendation.evaluate(seen, judged(row)).recommendations.filter(({ rule }) =>
+        rule === "session-shorter-than-pauses" || rule === "frequent-rebalancing"
+      )
+    assert.lengthOf(of({}), 2)
+    assert.isTrue(of({}).some(({ recommendedConfig }) => "session_timeout_ms" in recommendedConfig))
+    const [told, ...others] = of({ group_protocol: "consumer" })
+    assert.deepStrictEqual([told?.rule, others], ["frequent-rebalancing", []])
+    assert.notProperty(told!.recommendedConfig, "session_timeout_ms")
+    assert.include(told!.action, "group.consumer.session.timeout.ms")
+  })
+
   it("wishes are brought within bounds; at a bound it says so", () => {
     assert.deepStrictEqual(configsOf([firing("more", { maxPollRecords: 90_000 })]), {
       more: { max_poll_records: 5_000 }

@@ -1,15 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
+import type { SettingWarning } from "@weft/kafka/Transport"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import type { ConsumerHeartbeat } from "../../src/Client.ts"
+import type { Broker, ConsumerHeartbeat } from "../../src/Client.ts"
 import { encodeAssignment } from "../../src/ConsumerProtocol.ts"
 import { codes } from "../../src/ErrorCode.ts"
 import { protocolFailure } from "../../src/Failure.ts"
 import { epochMembership } from "../../src/internal/epochMembership.ts"
 import { joinedMembership } from "../../src/internal/membership.ts"
+import { preferredMembership } from "../../src/internal/preferredMembership.ts"
 import { consumerPlan } from "../../src/Plan.ts"
 import { advance, Answering, idlePump } from "./fixtures.ts"
 
@@ -280,5 +283,63 @@ describe("a member of a group of KIP-848", () => {
       assert.deepStrictEqual(answering.lost, [["in-0"]])
       assert.deepStrictEqual(answering.drained, [["in-1"]])
       yield* Fiber.interrupt(running)
+    }))
+})
+
+describe("a member that would rather speak the protocol of KIP-848", () => {
+  const joinGroup = () =>
+    Promise.resolve({
+      errorCode: 0,
+      generationId: 1,
+      leaderId: "other",
+      memberId: "m",
+      groupProtocol: "range",
+      members: []
+    })
+  const classic = {
+    joinGroup,
+    syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),
+    heartbeat: () => Promise.resolve(undefined)
+  }
+  const opened = Effect.fnUntraced(function*(broker: Partial<Broker>) {
+    const answering = new Answering({ ...classic, ...broker })
+    const adapted: Array<unknown> = []
+    const options = yield* memberOf(answering)
+    const handler = {
+      ...options.handler,
+      onAdapted: ({ instead, setting }: SettingWarning) => void adapted.push([setting, instead])
+    }
+    const membership = yield* preferredMembership({ ...options, handler })
+    const running = yield* Effect.forkChild(membership.run)
+    return { answering, adapted, membership, running }
+  })
+
+  it.effect("speaks the classic one where brokers do not have it, have it off, or keep the group as it is", () =>
+    Effect.gen(function*() {
+      const refusing = (code: number) => ({ consumerGroupHeartbeat: () => Promise.reject(protocolFailure(code)) })
+      const unknown = { _tag: "Unsupported", feature: "ConsumerGroupHeartbeat", cause: undefined }
+      const old = { consumerGroupHeartbeat: () => Promise.reject(unknown) }
+      for (const broker of [old, refusing(codes.unsupportedVersion), refusing(codes.groupIdNotFound)]) {
+        const { adapted, answering, membership, running } = yield* opened(broker)
+        yield* advance(1_000)
+        assert.strictEqual(adapted.length, 1)
+        assert.match(String(adapted[0]), /^groupProtocol,classic: /)
+        assert.deepStrictEqual(answering.assigned, [[]])
+        assert.deepInclude(membership.identity(), { memberId: "m", generation: 1 })
+        yield* Fiber.interrupt(running)
+      }
+    }))
+
+  it.effect("what ends a membership that it had in that protocol is no reason to leave it", () =>
+    Effect.gen(function*() {
+      const answer = { memberEpoch: 1, heartbeatIntervalMs: 1_000, assignment: [] }
+      const { adapted, running } = yield* opened({
+        consumerGroupHeartbeat: ({ memberEpoch }) =>
+          memberEpoch === 0 ? Promise.resolve(answer) : Promise.reject(protocolFailure(codes.groupIdNotFound))
+      })
+      yield* advance(3_000)
+      const exit = yield* Fiber.await(running)
+      assert.isTrue(Exit.isFailure(exit))
+      assert.deepStrictEqual(adapted, [])
     }))
 })

@@ -76,9 +76,9 @@ export const layerWith = (options: Options = {}): Layer.Layer<MetricsSink.Metric
           }
           // What lacks even the older tables has said so already.
           error ??= result.failure
-          if (!isOlderSchema(result.failure)) return yield* Effect.fail(result.failure)
+          if (!isOlderSchema(result.failure)) return yield* result.failure
         }
-        return yield* Effect.fail(error!)
+        return yield* error!
       })
 
       return MetricsSink.MetricsSink.of({

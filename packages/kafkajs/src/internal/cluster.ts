@@ -60,21 +60,26 @@ const openClient = (options: ClusterOptions): Client<KafkaJsBroker> => {
     avoided.add(nodeId)
   }
 
-  const anyBroker = async (): Promise<RawBroker> => {
+  /** Each once, in this order. */
+  const firstOf = (nodeIds: ReadonlyArray<string>): Promise<RawBroker> => {
+    const [nodeId, ...others] = nodeIds
+    if (nodeId === undefined) return brokerPool.findConnectedBroker()
+    const wasAvoided = avoided.has(nodeId)
+    // One that takes the connection and says nothing must not be the next one, too, that is tried.
+    avoid(nodeId)
+    return cluster.findBroker({ nodeId }).then((broker) => {
+      if (!wasAvoided) avoided.delete(nodeId)
+      return broker
+    }, () => firstOf(others))
+  }
+
+  const anyBroker = (): Promise<RawBroker> => {
     const all = Object.keys(brokerPool.brokers)
     const rest = all.filter((nodeId) => !avoided.has(nodeId))
     const connected = rest.find((nodeId) => brokerPool.brokers[nodeId]?.isConnected() === true)
-    if (connected !== undefined) return brokerPool.brokers[connected]!
-    for (const nodeId of [...rest, ...[...avoided].filter((one) => all.includes(one))]) {
-      const wasAvoided = avoided.has(nodeId)
-      // One that takes the connection and says nothing must not be the next one, too, that is tried.
-      avoid(nodeId)
-      const broker = await cluster.findBroker({ nodeId }).catch(() => undefined)
-      if (broker === undefined) continue
-      if (!wasAvoided) avoided.delete(nodeId)
-      return broker
-    }
-    return brokerPool.findConnectedBroker()
+    return connected === undefined
+      ? firstOf([...rest, ...[...avoided].filter((nodeId) => all.includes(nodeId))])
+      : Promise.resolve(brokerPool.brokers[connected]!)
   }
 
   return {

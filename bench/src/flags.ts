@@ -12,6 +12,8 @@ export interface Flags {
   readonly json: string | undefined
   /** A folder for a plot of each workload. */
   readonly plots: string | undefined
+  /** A page of Markdown that gets the tables. */
+  readonly page: string | undefined
   /** Instead of a comparison: this contender's CPU profile, into a file. */
   readonly profile: ContenderName | undefined
   /** Fails where a ratio is less than half of its target. */
@@ -20,7 +22,7 @@ export interface Flags {
 
 export const usage = `npm run bench -- [--workload ${Object.keys(workloads).join(",")}]
                  [--records 1000000] [--bytes 200] [--partitions 4] [--rounds 7]
-                 [--json FILE] [--plots FOLDER] [--strict]
+                 [--json FILE] [--plots FOLDER] [--page FILE.md] [--strict]
 npm run bench -- --profile "weft processBatch"`
 
 export const parse = (args: ReadonlyArray<string>): Flags => {
@@ -34,6 +36,7 @@ export const parse = (args: ReadonlyArray<string>): Flags => {
       rounds: { type: "string", default: "7" },
       json: { type: "string" },
       plots: { type: "string" },
+      page: { type: "string" },
       profile: { type: "string" },
       strict: { type: "boolean", default: false }
     }
@@ -54,6 +57,7 @@ export const parse = (args: ReadonlyArray<string>): Flags => {
     rounds: wholeNumber("--rounds", values.rounds, 1, 100),
     json: values.json,
     plots: values.plots,
+    page: values.page,
     profile,
     strict: values.strict
   }

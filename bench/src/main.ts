@@ -4,11 +4,12 @@
  */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { cpus, totalmem } from "node:os"
-import { join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { temporaryFolder } from "../../scripts/servers/temporaryFolder.ts"
 import type { ContenderName } from "./contenders/byName.ts"
 import { type Flags, parse, usage } from "./flags.ts"
 import { measure, type Outcome, runOnce } from "./measure.ts"
+import { withOutcomes } from "./page.ts"
 import { plotsOf } from "./plots.ts"
 import { type CpuProfile, heaviest } from "./profile.ts"
 import { type Servers, startServers } from "./servers.ts"
@@ -39,6 +40,38 @@ const show = ({ differences, ratios, summaries }: Outcome): void => {
   if (differences.length > 0) console.log(`\n${differenceTable(differences)}`)
 }
 
+/** The machine and the versions, so that figures can be compared later. */
+const about = ({ rounds }: Flags) => ({
+  date: new Date().toISOString(),
+  node: process.version,
+  machine: { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30) },
+  rounds
+})
+
+/** Under which it is run again. */
+const command = () => {
+  const flags = process.argv.slice(2).join(" ").replaceAll(/ ?--(?:json|plots|page) \S+/g, "").trim()
+  return flags === "" ? "npm run bench" : `npm run bench -- ${flags}`
+}
+
+const writePlots = async (folder: string, outcomes: ReadonlyArray<Outcome>) => {
+  await mkdir(folder, { recursive: true })
+  for (const [file, svg] of outcomes.flatMap(plotsOf)) await writeFile(join(folder, file), svg)
+}
+
+const writePage = async (page: string, plots: string | undefined, outcomes: ReadonlyArray<Outcome>) => {
+  const before = await readFile(page, "utf8").catch(() => "")
+  const folder = plots === undefined ? undefined : relative(dirname(page), plots)
+  const date = new Date().toISOString().slice(0, 10)
+  await writeFile(page, withOutcomes(before, outcomes, { date, command: command() }, folder))
+}
+
+const keep = async (flags: Flags, outcomes: ReadonlyArray<Outcome>) => {
+  if (flags.json !== undefined) await writeFile(flags.json, JSON.stringify({ ...about(flags), outcomes }, null, 2))
+  if (flags.plots !== undefined) await writePlots(flags.plots, outcomes)
+  if (flags.page !== undefined) await writePage(flags.page, flags.plots, outcomes)
+}
+
 const measureAll = async (flags: Flags, servers: Servers): Promise<ReadonlyArray<Outcome>> => {
   const outcomes: Array<Outcome> = []
   for (const workload of flags.workloads) {
@@ -50,23 +83,10 @@ const measureAll = async (flags: Flags, servers: Servers): Promise<ReadonlyArray
       show(outcome)
       outcomes.push(outcome)
     }
+    // A run that is broken off has told what it knows.
+    await keep(flags, outcomes)
   }
   return outcomes
-}
-
-/** The machine and the versions, so that figures can be compared later. */
-const about = ({ rounds }: Flags) => ({
-  date: new Date().toISOString(),
-  node: process.version,
-  machine: { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30) },
-  rounds
-})
-
-const keep = async (flags: Flags, outcomes: ReadonlyArray<Outcome>) => {
-  if (flags.json !== undefined) await writeFile(flags.json, JSON.stringify({ ...about(flags), outcomes }, null, 2))
-  if (flags.plots === undefined) return
-  await mkdir(flags.plots, { recursive: true })
-  for (const [file, svg] of outcomes.flatMap(plotsOf)) await writeFile(join(flags.plots, file), svg)
 }
 
 /** A machine that does other things as well costs a part of a ratio, never half of it. */
@@ -87,7 +107,6 @@ const main = async (flags: Flags): Promise<number> => {
       return 0
     }
     const outcomes = await measureAll(flags, servers)
-    await keep(flags, outcomes)
     const failures = flags.strict ? disasters(outcomes) : []
     for (const failure of failures) console.error(failure)
     return failures.length > 0 ? 1 : 0

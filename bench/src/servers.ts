@@ -65,10 +65,23 @@ export const startServers = async (): Promise<Servers> => {
   const admin = new Kafka({ brokers: [...kafka.brokers], logLevel: logLevel.NOTHING }).admin()
   const topics = topicsOn(admin, kafka.brokers)
   let starting: Promise<PostgresServer> | undefined
-  const stop = async () => {
+  const stopPostgres = async () => {
     const postgres = await starting
-    if (postgres !== undefined) await dropDatabases(postgres.url, databases).finally(postgres.stop)
-    await topics.remove().finally(() => admin.disconnect()).finally(kafka.stop)
+    if (postgres === undefined) return
+    try {
+      await dropDatabases(postgres.url, databases)
+    } finally {
+      await postgres.stop()
+    }
+  }
+  const stop = async () => {
+    try {
+      await stopPostgres()
+      await topics.remove()
+    } finally {
+      await admin.disconnect()
+      await kafka.stop()
+    }
   }
   try {
     await admin.connect()

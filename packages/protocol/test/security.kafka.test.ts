@@ -406,13 +406,13 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
     })
 
   /** A member of a group of its own that has its partition, and who writes to that. */
-  const open = (prefix: string) =>
+  const open = (prefix: string, groupProtocol: "classic" | "consumer" = "classic") =>
     Effect.gen(function*() {
       const [topic, group] = [freshName(prefix), freshGroup(prefix)]
       yield* createTopic(kafka.brokers, topic)
       const producer = yield* (yield* Transport).producer(producerSettings)
       yield* producer.partitionCount(topic)
-      const probe = yield* member(topic, group)
+      const probe = yield* member(topic, group, { groupProtocol })
       yield* until(() => probe.held().size === 1)
       return { topic, producer, probe }
     })
@@ -422,8 +422,15 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
     "SCRAM-SHA-512": () => saslSsl(scram()),
     "OAUTHBEARER": () => saslSsl(withToken(() => unsecuredToken("weft", 60)))
   }
-  const cases = transports.flatMap(({ layer, name }) =>
-    Object.entries(sessions).map(([mechanism, given]) => ({ layer, given, name: `${name}, ${mechanism}` }))
+  const cases = transports.flatMap(({ groupProtocols, layer, name }) =>
+    groupProtocols.flatMap((groupProtocol) =>
+      Object.entries(sessions).map(([mechanism, given]) => ({
+        layer,
+        given,
+        groupProtocol,
+        name: `${name}, ${mechanism}, ${groupProtocol}`
+      }))
+    )
   )
 
   it.live("sessions that end every few seconds are renewed on the same connections, and no record is lost or repeated", () =>
@@ -438,9 +445,9 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
       )
       const opened = yield* Effect.forEach(
         cases,
-        ({ given, layer, name }) =>
+        ({ given, groupProtocol, layer, name }) =>
           Effect.gen(function*() {
-            const one = yield* open("renewed")
+            const one = yield* open("renewed", groupProtocol)
             yield* write(one.producer, one.topic, 100)
             yield* until(() => one.probe.records.length > 0)
             return { name, ...one }
@@ -469,6 +476,22 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
       // A machine that is very busy may be too late once; else there are none.
       assert.isBelow(sockets, opened.length)
     }).pipe(Effect.scoped))
+
+  it.live("a session that ends while a member waits for the others is renewed after the join", () =>
+    Effect.forEach(transports, ({ layer, name }) =>
+      Effect.gen(function*() {
+        const [topic, group] = [freshName("joining"), freshGroup("joining")]
+        yield* createTopic(kafka.brokers, topic, 2)
+        const first = yield* member(topic, group, { beforeRevoke: () => Effect.sleep(sessionMs * 1.5) })
+        yield* until(() => first.held().size === 2)
+        const second = yield* member(topic, group)
+        yield* until(() => first.held().size === 1 && second.held().size === 1)
+        assert.deepStrictEqual([first.assignments.length, second.assignments.length], [2, 1], name)
+        for (const probe of [first, second]) assert.deepStrictEqual([probe.lost, probe.ended()], [[], undefined], name)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(layer({ ...saslSsl(scram()), brokers: kafka.addressesOf("BRIEF") }))
+      ), { concurrency: "unbounded" }))
 
   it.live("credentials that are no longer good when the session is renewed end the consumer", () =>
     Effect.forEach(transports, ({ layer, name }) =>

@@ -21,9 +21,15 @@ export const transports: ReadonlyArray<{
     settings: ConnectionSettings.ConnectionSettings
   ) => Layer.Layer<Transport, InvalidSettingError>
   readonly layerConfig: Layer.Layer<Transport, InvalidSettingError>
+  readonly groupProtocols: ReadonlyArray<"classic" | "consumer">
 }> = [
-  { name: "kafkajs", layer: KafkaJs.layer, layerConfig: KafkaJs.layerConfig },
-  { name: "platformatic", layer: Platformatic.layer, layerConfig: Platformatic.layerConfig }
+  { name: "kafkajs", layer: KafkaJs.layer, layerConfig: KafkaJs.layerConfig, groupProtocols: ["classic"] },
+  {
+    name: "platformatic",
+    layer: Platformatic.layer,
+    layerConfig: Platformatic.layerConfig,
+    groupProtocols: ["classic", "consumer"]
+  }
 ]
 
 export const withPassword = (
@@ -57,11 +63,17 @@ export const producerSettings: ProducerSettings = {
 
 export const record = (value: number) => ({ key: null, value: Buffer.from(String(value)), headers: [] })
 
-export const member = (topic: string, groupId: string) =>
+export const member = (
+  topic: string,
+  groupId: string,
+  options: Pick<Probe.ProbeOptions, "beforeRevoke"> & Pick<Partial<Settings.ConsumerSettings>, "groupProtocol"> = {}
+) =>
   Probe.open({
     subscription: { _tag: "Topics", topics: [topic] },
+    beforeRevoke: options.beforeRevoke,
     settings: Settings.make({
       groupId,
+      groupProtocol: options.groupProtocol ?? "classic",
       sessionTimeoutMs: 20_000,
       heartbeatIntervalMs: 300,
       maxPollIntervalMs: 20_000,
@@ -136,10 +148,12 @@ export const allow = (brokers: ReadonlyArray<string>, acls: ReadonlyArray<Acl>) 
 export const disallow = (brokers: ReadonlyArray<string>, acls: ReadonlyArray<Acl>) =>
   asAdmin(brokers, (admin) => admin.deleteAcls({ filters: acls.map(entryOf) }))
 
-export const createTopic = (brokers: ReadonlyArray<string>, topic: string) =>
+export const createTopic = (brokers: ReadonlyArray<string>, topic: string, numPartitions = 1) =>
   asAdmin(brokers, async (admin) => {
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false })
+    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false })
     await untilTold(() =>
-      admin.fetchTopicMetadata({ topics: [topic] }).then(({ topics }) => topics[0]!.partitions[0]!.leader >= 0)
+      admin.fetchTopicMetadata({ topics: [topic] }).then(({ topics }) =>
+        topics[0]!.partitions.every(({ leader }) => leader >= 0)
+      )
     )
   })

@@ -1,6 +1,6 @@
 /**
  * How bytes come from a broker into memory. kafkajs lets Node make a buffer for each read, keeps them, and joins them anew
- * with each read until an answer is whole. Here a socket reads into one buffer, and each answer is put together as it comes:
+ * with each read until an answer is whole. Here all sockets read into one buffer, and each answer is put together as it comes:
  * in memory of its own, or as its request wants it.
  */
 import type { Assembly } from "@weft/protocol/Client"
@@ -8,8 +8,8 @@ import type { ISocketFactory } from "kafkajs"
 import { connect as connectTcp, isIP, type Socket } from "node:net"
 import { connect as connectTls } from "node:tls"
 
-/** Between two reads of a socket nothing stays in its buffer. */
-const readBytes = 131_072
+/** For the reads of all sockets: what one of them reads is taken over before anything else happens. */
+const readBuffer = Buffer.allocUnsafeSlow(131_072)
 
 /** As kafkajs has it. */
 const keepAliveMs = 60_000
@@ -17,7 +17,7 @@ const keepAliveMs = 60_000
 /** Sockets that call their `data` listeners with bytes that are valid for the call alone. */
 export const socketFactory: ISocketFactory = ({ host, onConnect, port, ssl }) => {
   const onread = {
-    buffer: Buffer.allocUnsafeSlow(readBytes),
+    buffer: readBuffer,
     callback: (size: number, bytes: Uint8Array): boolean => {
       socket.emit("data", bytes.subarray(0, size))
       return true

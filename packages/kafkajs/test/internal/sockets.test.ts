@@ -31,9 +31,17 @@ const answerOf = (correlationId: number, size: number): Buffer => {
 /** Sizes around those of a socket's reads and of TLS's records. */
 const sizes = [0, 1, 5, 16_383, 16_384, 16_385, 65_536, 131_072, 131_073, 700_000, 3, 2_500_000]
 
-/** Writes all answers in pieces that end anywhere. */
-const serve = (socket: net.Socket): void => {
-  const all = Buffer.concat(sizes.map((size, id) => answerOf(id, size)))
+/** Of the correlation ids of one connection. */
+const idsOf = (connection: number): ReadonlyArray<number> => sizes.map((_, i) => connection * sizes.length + i)
+
+/** Writes all answers in pieces that end anywhere; of each connection they are others. */
+const serving = () => {
+  let connections = 0
+  return (socket: net.Socket): void => serve(socket, connections++)
+}
+
+const serve = (socket: net.Socket, connection: number): void => {
+  const all = Buffer.concat(idsOf(connection).map((id, i) => answerOf(id, sizes[i]!)))
   let at = 0
   const next = () => {
     while (at < all.length) {
@@ -77,16 +85,22 @@ const listening = (server: net.Server): Promise<number> =>
 
 describe("a socket", () => {
   for (const [name, secured] of [["TCP", false], ["TLS", true]] as const) {
-    it(`${name}: answers of all sizes come whole and in order`, async () => {
-      const server = secured ? tls.createServer({ key, cert }, serve) : net.createServer(serve)
+    it(`${name}: answers of all sizes come whole and in order, on several connections at once`, async () => {
+      const server = secured ? tls.createServer({ key, cert }, serving()) : net.createServer(serving())
       const port = await listening(server)
       try {
-        const answers = await received(port, secured ? { ca: [cert] } : undefined)
-        assert.deepStrictEqual(answers.map(({ correlationId }) => correlationId), sizes.map((_, id) => id))
-        answers.forEach(({ payload }, id) => {
-          assert.strictEqual(payload.length, sizes[id])
-          assert.isTrue(payload.equals(Buffer.alloc(sizes[id]!, id)))
-        })
+        const connections = 3
+        const ssl = secured ? { ca: [cert] } : undefined
+        const all = await Promise.all(Array.from({ length: connections }, () => received(port, ssl)))
+        const ids = all.map((answers) => answers.map(({ correlationId }) => correlationId))
+        assert.deepStrictEqual(
+          ids.toSorted((a, b) => a[0]! - b[0]!),
+          Array.from({ length: connections }, (_, connection) => idsOf(connection))
+        )
+        for (const { correlationId, payload } of all.flat()) {
+          const size = sizes[correlationId % sizes.length]!
+          assert.isTrue(payload.equals(Buffer.alloc(size, correlationId)), `answer ${correlationId}`)
+        }
       } finally {
         server.close()
       }
@@ -94,7 +108,7 @@ describe("a socket", () => {
   }
 
   it("TLS: a certificate that nobody signed is refused", async () => {
-    const server = tls.createServer({ key, cert }, serve)
+    const server = tls.createServer({ key, cert }, serving())
     const port = await listening(server)
     try {
       const refused = await received(port, {}).then(() => undefined, (error: NodeJS.ErrnoException) => error.code)

@@ -28,7 +28,8 @@ export const socketFactory: ISocketFactory = ({ host, onConnect, port, ssl }) =>
   const socket: Socket = tls
     ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...tls, onread } as never, onConnect)
     : connectTcp({ host, port, onread }, onConnect)
-  return socket.setKeepAlive(true, keepAliveMs)
+  // A request is one write, and the next one must not wait until the broker has acknowledged it; so in Kafka's own client.
+  return socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)
 }
 
 /** The parts of kafkajs's connection that take part in receiving. */

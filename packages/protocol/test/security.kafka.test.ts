@@ -39,7 +39,7 @@ const java = await findJava()
 
 const users = { weft: "Th3-p4ssw0rd-of-weft", reader: "Th3-p4ssw0rd-of-reader" }
 const wrong = "N0-p4ssw0rd-at-all"
-const sessionMs = 3000
+const sessionMs = 2500
 
 let kafka: SecuredKafka
 
@@ -346,53 +346,6 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
     })
   }
 
-  it.live("the command, by the environment, on both transports", () =>
-    Effect.gen(function*() {
-      const listTopics = (transport: string, password: string) =>
-        runCommand(["topics", "list", "--json"], {
-          KAFKA_TRANSPORT: transport,
-          KAFKA_BROKERS: kafka.addressesOf("SASL_SSL").join(),
-          KAFKA_SECURITY_PROTOCOL: "SASL_SSL",
-          KAFKA_SSL_TRUSTSTORE_CERTIFICATES: kafka.authority.valid,
-          KAFKA_SASL_MECHANISM: "scram-sha-512",
-          KAFKA_SASL_USERNAME: "weft",
-          KAFKA_SASL_PASSWORD: password
-        })
-      const [listed, also, refused] = yield* Effect.all([
-        listTopics("kafkajs", users.weft),
-        listTopics("platformatic", users.weft),
-        listTopics("kafkajs", wrong)
-      ], { concurrency: "unbounded" })
-      assert.deepStrictEqual([listed.code, also.code], [0, 0], listed.text + also.text)
-      assert.notStrictEqual(refused.code, 0)
-      assert.match(refused.text, /authentication with Kafka failed.*KAFKA_SECURITY_PROTOCOL/)
-      for (const { text } of [listed, also, refused]) assertNoSecret(text)
-    }))
-
-  it.live("a program without Effect, on both transports", () =>
-    Effect.gen(function*() {
-      const program = (transport: string, password: string) =>
-        Effect.gen(function*() {
-          const topic = freshName("promised")
-          yield* createTopic(kafka.brokers, topic)
-          return yield* runProgram({
-            topic,
-            transport,
-            brokers: kafka.addressesOf("SASL_SSL"),
-            ssl: tls(),
-            sasl: { mechanism: "scram-sha-512", username: "weft", password }
-          })
-        })
-      const [done, also, refused] = yield* Effect.all([
-        program("kafkajs", users.weft),
-        program("platformatic", users.weft),
-        program("kafkajs", wrong)
-      ], { concurrency: "unbounded" })
-      for (const { out, text } of [done, also]) assert.include(out, `value {"n":7}`, text)
-      assert.include(refused.out, "code AUTHENTICATION_FAILED", refused.text)
-      for (const { text } of [done, also, refused]) assertNoSecret(text)
-    }))
-
   /** Writes numbers for so long, and answers how many it has been. */
   const write = (producer: TransportProducer, topic: string, forMs: number) =>
     Effect.gen(function*() {
@@ -461,7 +414,7 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
         ({ name, probe, producer, topic }) =>
           Effect.gen(function*() {
             const before = probe.records.length
-            const written = yield* write(producer, topic, sessionMs * 3)
+            const written = yield* write(producer, topic, sessionMs * 2.2)
             yield* until(() => probe.records.length >= before + written)
             yield* probe.consumer.commit([{ topic, partition: 0, offset: probe.position(topic, 0)!, metadata: "" }])
             assert.deepStrictEqual(numbersOf(probe).slice(before), Array.from({ length: written }, (_, i) => i), name)
@@ -477,37 +430,89 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
       assert.isBelow(sockets, opened.length)
     }).pipe(Effect.scoped))
 
-  it.live("a session that ends while a member waits for the others is renewed after the join", () =>
-    Effect.forEach(transports, ({ layer, name }) =>
+  // They mostly wait.
+  describe.concurrent("side by side", () => {
+    it.live("the command, by the environment, on both transports", () =>
       Effect.gen(function*() {
-        const [topic, group] = [freshName("joining"), freshGroup("joining")]
-        yield* createTopic(kafka.brokers, topic, 2)
-        const first = yield* member(topic, group, { beforeRevoke: () => Effect.sleep(sessionMs * 1.5) })
-        yield* until(() => first.held().size === 2)
-        const second = yield* member(topic, group)
-        yield* until(() => first.held().size === 1 && second.held().size === 1)
-        assert.deepStrictEqual([first.assignments.length, second.assignments.length], [2, 1], name)
-        for (const probe of [first, second]) assert.deepStrictEqual([probe.lost, probe.ended()], [[], undefined], name)
-      }).pipe(
-        Effect.scoped,
-        Effect.provide(layer({ ...saslSsl(scram()), brokers: kafka.addressesOf("BRIEF") }))
-      ), { concurrency: "unbounded" }))
+        const listTopics = (transport: string, password: string) =>
+          runCommand(["topics", "list", "--json"], {
+            KAFKA_TRANSPORT: transport,
+            KAFKA_BROKERS: kafka.addressesOf("SASL_SSL").join(),
+            KAFKA_SECURITY_PROTOCOL: "SASL_SSL",
+            KAFKA_SSL_TRUSTSTORE_CERTIFICATES: kafka.authority.valid,
+            KAFKA_SASL_MECHANISM: "scram-sha-512",
+            KAFKA_SASL_USERNAME: "weft",
+            KAFKA_SASL_PASSWORD: password
+          })
+        const [listed, also, refused] = yield* Effect.all([
+          listTopics("kafkajs", users.weft),
+          listTopics("platformatic", users.weft),
+          listTopics("kafkajs", wrong)
+        ], { concurrency: "unbounded" })
+        assert.deepStrictEqual([listed.code, also.code], [0, 0], listed.text + also.text)
+        assert.notStrictEqual(refused.code, 0)
+        assert.match(refused.text, /authentication with Kafka failed.*KAFKA_SECURITY_PROTOCOL/)
+        for (const { text } of [listed, also, refused]) assertNoSecret(text)
+      }))
 
-  it.live("credentials that are no longer good when the session is renewed end the consumer", () =>
-    Effect.forEach(transports, ({ layer, name }) =>
-      Effect.suspend(() => {
-        let left = 60
-        const sasl = withToken(() => unsecuredToken("weft", left))
-        return Effect.gen(function*() {
-          const { probe } = yield* open("revoked")
-          left = -60
-          yield* until(() => probe.ended() !== undefined)
-          assert.strictEqual(failureOf(probe)!._tag, "AuthenticationError", name)
+    it.live("a program without Effect, on both transports", () =>
+      Effect.gen(function*() {
+        const program = (transport: string, password: string) =>
+          Effect.gen(function*() {
+            const topic = freshName("promised")
+            yield* createTopic(kafka.brokers, topic)
+            return yield* runProgram({
+              topic,
+              transport,
+              brokers: kafka.addressesOf("SASL_SSL"),
+              ssl: tls(),
+              sasl: { mechanism: "scram-sha-512", username: "weft", password }
+            })
+          })
+        const [done, also, refused] = yield* Effect.all([
+          program("kafkajs", users.weft),
+          program("platformatic", users.weft),
+          program("kafkajs", wrong)
+        ], { concurrency: "unbounded" })
+        for (const { out, text } of [done, also]) assert.include(out, `value {"n":7}`, text)
+        assert.include(refused.out, "code AUTHENTICATION_FAILED", refused.text)
+        for (const { text } of [done, also, refused]) assertNoSecret(text)
+      }))
+
+    it.live("a session that ends while a member waits for the others is renewed after the join", () =>
+      Effect.forEach(transports, ({ layer, name }) =>
+        Effect.gen(function*() {
+          const [topic, group] = [freshName("joining"), freshGroup("joining")]
+          yield* createTopic(kafka.brokers, topic, 2)
+          const first = yield* member(topic, group, { beforeRevoke: () => Effect.sleep(sessionMs * 1.5) })
+          yield* until(() => first.held().size === 2)
+          const second = yield* member(topic, group)
+          yield* until(() => first.held().size === 1 && second.held().size === 1)
+          assert.deepStrictEqual([first.assignments.length, second.assignments.length], [2, 1], name)
+          for (const probe of [first, second]) {
+            assert.deepStrictEqual([probe.lost, probe.ended()], [[], undefined], name)
+          }
         }).pipe(
           Effect.scoped,
-          Effect.provide(layer({ brokers: kafka.addressesOf("BRIEF"), ssl: tls(), sasl }))
-        )
-      }), { concurrency: "unbounded" }))
+          Effect.provide(layer({ ...saslSsl(scram()), brokers: kafka.addressesOf("BRIEF") }))
+        ), { concurrency: "unbounded" }))
+
+    it.live("credentials that are no longer good when the session is renewed end the consumer", () =>
+      Effect.forEach(transports, ({ layer, name }) =>
+        Effect.suspend(() => {
+          let left = 60
+          const sasl = withToken(() => unsecuredToken("weft", left))
+          return Effect.gen(function*() {
+            const { probe } = yield* open("revoked")
+            left = -60
+            yield* until(() => probe.ended() !== undefined)
+            assert.strictEqual(failureOf(probe)!._tag, "AuthenticationError", name)
+          }).pipe(
+            Effect.scoped,
+            Effect.provide(layer({ brokers: kafka.addressesOf("BRIEF"), ssl: tls(), sasl }))
+          )
+        }), { concurrency: "unbounded" }))
+  })
 
   it.live("a broker that crashes and comes back costs no record", () =>
     Effect.gen(function*() {

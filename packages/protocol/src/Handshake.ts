@@ -165,7 +165,9 @@ export const bearerToken = (
   token.pipe(
     Effect.map(Redacted.value),
     Effect.catchCause((cause) => {
-      const error = Cause.squash(cause)
+      const failed = Cause.squash(cause)
+      // Of a promise: what it was rejected with says more.
+      const error = Cause.isUnknownError(failed) ? failed.cause : failed
       return Effect.fail(new NoToken(`there is no token: ${said(error)}`, false, error))
     }),
     Effect.timeoutOrElse({

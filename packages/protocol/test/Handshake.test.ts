@@ -91,6 +91,8 @@ describe("bearerToken", () => {
       assert.strictEqual(yield* bearerToken(Effect.succeed(Redacted.make("t")), 1000), "t")
       const failed = yield* Effect.flip(bearerToken(Effect.fail("closed"), 1000))
       assert.deepStrictEqual([failed.message, failed.isLate], ["there is no token: closed", false])
+      const rejected = Effect.tryPromise((): Promise<Redacted.Redacted> => Promise.reject(new Error("no file")))
+      assert.strictEqual((yield* Effect.flip(bearerToken(rejected, 1000))).message, "there is no token: no file")
       const died = yield* Effect.flip(bearerToken(Effect.die("broken"), 1000))
       assert.deepStrictEqual([died.message, died.isLate], ["there is no token: broken", false])
     }))

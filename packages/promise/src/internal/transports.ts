@@ -23,10 +23,7 @@ const saslOf = (sasl: Sasl): KafkaJs.Sasl =>
   sasl.mechanism === "oauthbearer"
     ? {
       mechanism: "oauthbearer",
-      token: Effect.map(
-        Effect.tryPromise({ try: () => sasl.token(), catch: (thrown) => thrown as Error }),
-        Redacted.make
-      )
+      token: Effect.map(Effect.tryPromise(() => sasl.token()), Redacted.make)
     }
     : { mechanism: sasl.mechanism, username: sasl.username, password: Redacted.make(sasl.password) }
 

@@ -216,7 +216,7 @@ const tokenFile = (
   }).pipe(
     Effect.map((path) =>
       Effect.map(
-        Effect.tryPromise({ try: () => readFile(path, "utf8"), catch: (error) => error as Error }),
+        Effect.tryPromise(() => readFile(path, "utf8")),
         (text) => Redacted.make(text.trim())
       )
     )

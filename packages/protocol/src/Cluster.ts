@@ -43,6 +43,8 @@ export interface Cluster<B extends Broker = Broker> {
   readonly leaderOf: (topic: string, partition: number) => number | undefined
   readonly broker: (nodeId: number) => Effect.Effect<B, Failure>
   readonly anyBroker: Effect.Effect<B, Failure>
+  /** It owes an answer: others are asked before it for what any of them knows. */
+  readonly avoid: (nodeId: number) => void
   /** A request that every broker can answer: of one that says nothing, the next one is asked. */
   readonly askAny: <A>(request: (broker: B) => Promise<A>) => Effect.Effect<A, Failure>
 }
@@ -74,6 +76,8 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
   const clock = yield* Clock.Clock
   let connected = false
   let refreshedAt = clock.currentTimeMillisUnsafe()
+  /** By node, as they were found last. */
+  const found = new Map<number, B>()
 
   const attempt = <A>(request: () => Promise<A>): Effect.Effect<A, Failure> =>
     Effect.tryPromise({ try: () => request(), catch: client.classify })
@@ -178,8 +182,16 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     topic: (name) => Effect.mapError(askTopic(name), (failure) => consumerError(failure, { ...about, topic: name })),
     askTopic,
     leaderOf,
-    broker: (nodeId) => Effect.andThen(open, attempt(() => client.findBroker(nodeId))),
+    broker: (nodeId) =>
+      Effect.map(Effect.andThen(open, attempt(() => client.findBroker(nodeId))), (broker) => {
+        found.set(nodeId, broker)
+        return broker
+      }),
     anyBroker: Effect.andThen(open, attempt(client.anyBroker)),
+    avoid: (nodeId) => {
+      const broker = found.get(nodeId)
+      if (broker !== undefined) client.avoid(broker)
+    },
     askAny: (request) => Effect.andThen(open, askAny(request))
   }
 })

@@ -33,6 +33,9 @@ const requestsPerBroker = 5
 /** Partitions in one request. */
 const batchesPerRequest = 50
 
+/** How long a failed request waits for news of who leads now. */
+const refreshMs = 5000
+
 /** How long what still waits may take when the producer closes. */
 const flushMs = 5000
 
@@ -216,9 +219,11 @@ export const make = Effect.fnUntraced(function*(options: {
     }).pipe(
       Effect.catch((failure) =>
         Effect.suspend(() => {
-          failAll(failure)
+          // Another one is to say who leads now, and before it is tried again: a frozen broker would be asked once more.
+          if (failure._tag === "Connection") cluster.avoid(node)
           return Effect.logDebug("a produce request failed", failure.cause).pipe(
-            Effect.andThen(Effect.ignore(cluster.refresh))
+            Effect.andThen(Effect.timeoutOption(Effect.ignore(cluster.refresh), refreshMs)),
+            Effect.andThen(Effect.sync(() => failAll(failure)))
           )
         })
       ),

@@ -50,10 +50,14 @@ const producing = Effect.fnUntraced(function*(broker: {
   readonly codeOf?: (written: Written) => number
   readonly identify?: (nth: number) => Failure | undefined
   readonly topicFails?: (nth: number) => KafkaError | undefined
+  /** Answers nothing in time: another leads meanwhile, which whoever asks for it is told. */
+  readonly isFrozen?: boolean
 }) {
   const batches: Array<Written> = []
   let identities = 0
   let lookUps = 0
+  let leader = 1
+  const avoided: Array<number> = []
   const asked: Partial<Broker> = {
     initProducerId: () => {
       const failure = broker.identify?.(identities)
@@ -65,6 +69,9 @@ const producing = Effect.fnUntraced(function*(broker: {
     send: (request) => {
       const all = read(request.encode(7).buffer as Buffer)
       batches.push(...all)
+      if (broker.isFrozen === true && leader === 1) {
+        return Promise.reject({ _tag: "Connection", cause: "no answer in time" } satisfies Failure)
+      }
       const answer = all.map((one) => ({
         topic: "out",
         partition: one.partition,
@@ -79,8 +86,12 @@ const producing = Effect.fnUntraced(function*(broker: {
     attempt: (request) => Effect.tryPromise({ try: request, catch: (thrown) => thrown as Failure }),
     classify: (cause) => ({ _tag: "Other", cause }),
     connect: Effect.void,
-    refresh: Effect.void,
-    leaderOf: () => 1,
+    // The news takes a while.
+    refresh: Effect.map(Effect.sleep(300), () => {
+      leader = 2
+    }),
+    avoid: (node) => void avoided.push(node),
+    leaderOf: () => leader,
     broker: () => Effect.succeed(asked as Broker),
     anyBroker: Effect.succeed(asked as Broker),
     askAny: (request) =>
@@ -100,7 +111,7 @@ const producing = Effect.fnUntraced(function*(broker: {
     records: [{ key: null, value: Buffer.from("v"), headers: [] }]
   })
   const send = (...partitions: ReadonlyArray<number>) => Effect.forkChild(producer.send(partitions.map(part)))
-  return { batches, identities: () => identities, lookUps: () => lookUps, send }
+  return { avoided, batches, identities: () => identities, lookUps: () => lookUps, send }
 })
 
 const exitOf = <A, E>(fiber: Fiber.Fiber<A, E>): Exit.Exit<A, E> | undefined => fiber.pollUnsafe()
@@ -152,6 +163,16 @@ describe("LaneProducer", () => {
         assert.notStrictEqual(batches.at(-1)?.producerId, 101n, "else the broker takes it for the first one")
       }))
   }
+
+  it.effect("does not ask a frozen leader again before it was heard who leads now", () =>
+    Effect.gen(function*() {
+      const { avoided, batches, send } = yield* producing({ isFrozen: true })
+      const sending = yield* send(0)
+      yield* advance(1_000)
+      assert.strictEqual(exitOf(sending)?._tag, "Success")
+      assert.lengthOf(batches, 2)
+      assert.deepStrictEqual(avoided, [1])
+    }))
 
   it.effect("looks for a topic again while the brokers are away", () =>
     Effect.gen(function*() {

@@ -281,6 +281,7 @@ export const makePump = <B extends Broker>(options: {
     const silentSince = now() - plan.maxWaitMs - lookAgainMs
     const silent = [...inFlight].filter(([, { since }]) => since <= silentSince)
     if (silent.length === 0) return Effect.void
+    for (const [node] of silent) cluster.avoid(node)
     return Effect.map(Effect.ignore(cluster.refresh), () => {
       for (const [node, { fiber, round }] of silent) {
         const hasMoved = round.tickets.some(({ partition, topic }) => cluster.leaderOf(topic, partition) !== node)

@@ -25,6 +25,7 @@ describe("a leader that is frozen", () => {
         refresh: Effect.sync(() => {
           if (clock.currentTimeMillisUnsafe() >= 15_000) leader = 2
         }),
+        avoid: () => undefined,
         watch: () => undefined
       }
       const pump = makePump({

@@ -2,6 +2,7 @@
  * The limit of Node on this wire: one socket, one Fetch after the other, Weft's own decoder, and nothing else. No group, no
  * offsets, no back-pressure; of one broker only.
  */
+import { crc32c } from "@node-rs/crc32"
 import type { Decoder } from "@weft/kafka/RecordBatch"
 import * as RecordBatchDecoder from "@weft/kafka/RecordBatchDecoder"
 import { connect } from "node:net"
@@ -10,6 +11,7 @@ import { type Contender, fetchSettings, type Progress } from "./Contender.ts"
 const apiFetch = 1
 const apiVersion = 11
 const lengthBytes = 4
+const readBytes = 131_072
 
 /** Writes what Kafka calls a primitive; the buffer is large enough for any request of a few hundred partitions. */
 class Writer {
@@ -104,37 +106,51 @@ const take = (
 export const run: Contender = (task, progress) => {
   const [host = "", port = ""] = task.brokers[0]!.split(":")
   const positions = new Map(Array.from({ length: task.partitions }, (_, partition) => [partition, 0n]))
-  const decoder = RecordBatchDecoder.make({ isolationLevel: "read_committed" })
+  const decoder = RecordBatchDecoder.make({ isolationLevel: "read_committed", crc32c })
   const { promise, reject, resolve } = Promise.withResolvers<void>()
-  const socket = connect({ host, port: Number(port), noDelay: true })
-  let head = Buffer.alloc(0)
-  let answer: Buffer | undefined
+  /** Each answer takes the place of the one before: nobody keeps its records. */
+  let memory = Buffer.alloc(0)
+  const head = Buffer.alloc(lengthBytes)
+  let headFilled = 0
+  let size = 0
   let have = 0
   let asked = 0
   const ask = () => socket.write(request(task.topic, positions, ++asked))
-  socket.on("connect", ask)
-  socket.on("error", reject)
-  socket.on("data", (data: Buffer) => {
+  const onBytes = (data: Buffer) => {
     for (let at = 0; at < data.length;) {
-      if (answer === undefined) {
-        const missing = lengthBytes - head.length
-        head = Buffer.concat([head, data.subarray(at, at + missing)])
-        at += missing
-        if (head.length < lengthBytes) return
-        answer = Buffer.allocUnsafeSlow(head.readInt32BE(0) + lengthBytes)
+      if (headFilled < lengthBytes) {
+        const taken = data.copy(head, headFilled, at)
+        headFilled += taken
+        at += taken
+        if (headFilled < lengthBytes) return
+        size = head.readInt32BE(0) + lengthBytes
+        if (size > memory.length) memory = Buffer.allocUnsafeSlow(size)
         have = lengthBytes
-        head = Buffer.alloc(0)
       }
-      const taken = data.copy(answer, have, at)
+      const taken = data.copy(memory, have, at, at + size - have)
       have += taken
       at += taken
-      if (have < answer.length) continue
-      const whole = answer
-      answer = undefined
-      take(whole, task.topic, positions, decoder, progress)
+      if (have < size) continue
+      headFilled = 0
+      take(memory.subarray(0, size), task.topic, positions, decoder, progress)
       ask()
     }
+  }
+  const buffer = Buffer.allocUnsafeSlow(readBytes)
+  const socket = connect({
+    host,
+    port: Number(port),
+    noDelay: true,
+    onread: {
+      buffer,
+      callback: (read) => {
+        onBytes(buffer.subarray(0, read))
+        return true
+      }
+    }
   })
+  socket.on("connect", ask)
+  socket.on("error", reject)
   void progress.done.then(() => {
     socket.destroy()
     resolve()

@@ -109,7 +109,12 @@ export const workloads = {
     pairs: [
       { name: "weft process", baseline: "kafkajs eachMessage", target: 2.5 },
       { name: "weft process", baseline: "platformatic for await" },
-      { name: "weft Consumer.stream", baseline: "kafkajs eachMessage" },
+      { name: "weft Consumer.stream", baseline: "kafkajs eachMessage" }
+    ]
+  },
+  effect: {
+    about: "one record after the other, by an Effect for each and by a Stream",
+    pairs: [
       { name: "weft process", baseline: "effect-kafka handler" },
       { name: "weft Consumer.stream", baseline: "effect-kafka stream" }
     ]

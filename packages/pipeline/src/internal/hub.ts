@@ -61,6 +61,8 @@ export class Hub {
   /** What workers are busy with. */
   readonly running = new Map<Running, Fiber<unknown, unknown>>()
   workers = 0
+  /** Workers that were started or woken and have not looked for a lane yet: those in line are theirs. */
+  private coming = 0
   settings: ConsumerSettings.ConsumerSettings
   private work: WorkSettings
   private tuning: Tuning = {}
@@ -144,7 +146,7 @@ export class Hub {
     this.lanes.reconsider()
     this.wakeWorkers()
     // Workers that are one too many end when they wake.
-    for (const worker of this.idle.splice(0)) worker.signal()
+    for (const worker of this.idle.splice(0)) this.wake(worker)
   }
 
   statsOf(topic: string): TopicStats {
@@ -195,14 +197,25 @@ export class Hub {
 
   /** A worker for each lane in line, as far as there are any. */
   wakeWorkers(): void {
-    for (let lanes = this.lanes.ready; lanes > 0; lanes--) {
+    for (let lanes = this.lanes.ready - this.coming; lanes > 0; lanes--) {
       const worker = this.idle.pop()
-      if (worker !== undefined) worker.signal()
+      if (worker !== undefined) this.wake(worker)
       else if (this.workers < this.concurrency) {
         this.workers++
+        this.coming++
         this.startWorker()
       } else return
     }
+  }
+
+  private wake(worker: Wake): void {
+    this.coming++
+    worker.signal()
+  }
+
+  /** A worker that was started or woken looks for a lane now. */
+  came(): void {
+    this.coming--
   }
 
   /** Nothing of the lane's first item can be begun: forget what is nobody's any more, or wait for the drain's end. */

@@ -19,11 +19,15 @@ export const worker = (hub: Hub, run: Run): Effect.Effect<void, never, unknown> 
         return Effect.void
       }
       hub.idle.push(wake)
-      return Effect.flatMap(wake.wait, () => work(undefined))
+      return Effect.flatMap(wake.wait, begin)
     })
+  const begin = (): Effect.Effect<void, never, unknown> => {
+    hub.came()
+    return work(undefined)
+  }
   // A worker that dies would leave its lane behind: the pipeline fails instead.
   return Effect.catchCause(
-    Effect.andThen(Effect.yieldNow, work(undefined)),
+    Effect.flatMap(Effect.yieldNow, begin),
     (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(hub.fatal, cause)
   )
 }

@@ -117,6 +117,10 @@ export interface TopicPartitions<A> {
 export interface Assembly<A> {
   /** The next of its bytes, which are valid for this call alone. */
   take(bytes: Buffer, start: number, end: number): void
+  /** Where the next of its bytes may be read to, in place of `take`; `undefined`: nowhere yet. */
+  room(): Buffer | undefined
+  /** So many bytes were read there. */
+  wrote(size: number): void
   /** After all of them. Throws what is wrong with it. */
   answer(): A
 }

@@ -137,14 +137,20 @@ class AnswerAssembly implements Assembly<RawAnswer> {
   }
 
   take(bytes: Buffer, start: number, end: number): void {
-    let at = start
-    while (at < end && this.step.done !== true && this.fault === undefined) {
-      const length = Math.min(end - at, this.part.length - this.filled)
-      bytes.copy(this.part, this.filled, at, at + length)
-      this.filled += length
+    for (let at = start; at < end && this.isWanting;) {
+      const length = bytes.copy(this.part, this.filled, at, end)
       at += length
-      if (this.filled === this.part.length) this.advance()
+      this.wrote(length)
     }
+  }
+
+  room(): Buffer | undefined {
+    return this.isWanting ? this.part.subarray(this.filled) : undefined
+  }
+
+  wrote(size: number): void {
+    this.filled += size
+    if (this.filled === this.part.length) this.advance()
   }
 
   answer(): RawAnswer {
@@ -153,12 +159,16 @@ class AnswerAssembly implements Assembly<RawAnswer> {
     return this.step.value
   }
 
+  private get isWanting(): boolean {
+    return this.step.done !== true && this.fault === undefined
+  }
+
   /** Parts without bytes are whole as soon as they are wanted. */
   private advance(): void {
     do {
       this.step = this.layout.next(this.part)
       this.open()
-    } while (this.step.done !== true && this.fault === undefined && this.part.length === 0)
+    } while (this.isWanting && this.part.length === 0)
   }
 
   private open(): void {

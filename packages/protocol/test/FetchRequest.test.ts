@@ -55,11 +55,18 @@ const answer = (parts: ReadonlyArray<RawPartition>): Buffer => {
 
 const decode = (bytes: Buffer) => fetchRequest(options).decode(new Reader(bytes), 11)
 
-/** In pieces of these sizes, each of them gone once it was taken. */
+/** In pieces of these sizes, each of them gone once it was taken; every second one is read to where there is room for it. */
 const assemble = (bytes: Buffer, cuts: ReadonlyArray<number>, size = bytes.length) => {
   const assembly = fetchRequest(options).assemble!(size)
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const cut = cuts[i % cuts.length]!
+    const room = i % 2 === 0 ? undefined : assembly.room()
+    if (room !== undefined) {
+      const read = bytes.copy(room, 0, at, at + Math.min(cut, room.length))
+      assembly.wrote(read)
+      at += read
+      continue
+    }
     const before = 3
     const piece = Buffer.concat([Buffer.alloc(before), bytes.subarray(at, at + cut)])
     assembly.take(piece, before, piece.length)

@@ -17,7 +17,8 @@ import { Reader } from "@weft/protocol/Wire"
 import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
 import type { Socket } from "node:net"
-import { receiveInPlace, type Receiver, socketFactory } from "./receiving.ts"
+import { receiveInPlace, type Receiver } from "./receiving.ts"
+import { socketFactory } from "./socket.ts"
 
 /** The only version whose inside is known. */
 export const kafkajsVersion = "2.2.4"

@@ -1,40 +1,15 @@
 /**
- * How bytes come from a broker into memory. kafkajs lets Node make a buffer for each read, keeps them, and joins them anew
- * with each read until an answer is whole. Here all sockets read into one buffer, and each answer is put together as it comes:
- * in memory of its own, or as its request wants it.
+ * How bytes become answers. kafkajs joins all that it has anew with each read until an answer is whole. Here each answer is
+ * put together as it comes: in memory of its own, or as its request wants it.
  */
 import type { Assembly } from "@weft/protocol/Client"
-import type { ISocketFactory } from "kafkajs"
-import { connect as connectTcp, isIP, type Socket } from "node:net"
-import { connect as connectTls } from "node:tls"
-
-/** For the reads of all sockets: what one of them reads is taken over before anything else happens. */
-const readBuffer = Buffer.allocUnsafeSlow(131_072)
-
-/** As kafkajs has it. */
-const keepAliveMs = 60_000
-
-/** Sockets that call their `data` listeners with bytes that are valid for the call alone. */
-export const socketFactory: ISocketFactory = ({ host, onConnect, port, ssl }) => {
-  const onread = {
-    buffer: readBuffer,
-    callback: (size: number, bytes: Uint8Array): boolean => {
-      socket.emit("data", bytes.subarray(0, size))
-      return true
-    }
-  }
-  // kafkajs gives no object where there is to be no TLS, whatever its types say.
-  const tls = ssl as typeof ssl | undefined
-  const socket: Socket = tls
-    ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...tls, onread } as never, onConnect)
-    : connectTcp({ host, port, onread }, onConnect)
-  // A request is one write, and the next one must not wait until the broker has acknowledged it; so in Kafka's own client.
-  return socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)
-}
+import type { Socket } from "node:net"
+import { type Intake, readInto } from "./socket.ts"
 
 /** The parts of kafkajs's connection that take part in receiving. */
 export interface Receiver {
-  readonly socket?: Socket | undefined
+  /** Another one whenever it connects. */
+  socket?: Socket | undefined
   readonly authHandlers: object | null
   readonly requestQueue: {
     /** By correlation id. */
@@ -61,30 +36,73 @@ const headSize = lengthSize + correlationIdSize
 /** A larger answer is left to kafkajs: what announces it may be no broker. */
 const largestAnswer = 256 * 1024 * 1024
 
+/** An answer as one buffer. */
+class Whole implements Assembly<Buffer> {
+  private readonly bytes: Buffer
+  private filled = 0
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size)
+  }
+  take(bytes: Buffer, start: number, end: number): void {
+    this.filled += bytes.copy(this.bytes, this.filled, start, end)
+  }
+  room(): Buffer {
+    return this.bytes.subarray(this.filled)
+  }
+  wrote(size: number): void {
+    this.filled += size
+  }
+  answer(): Buffer {
+    return this.bytes
+  }
+}
+
 /** An answer on its way. */
 interface Incoming {
   readonly size: number
   readonly correlationId: number
-  readonly payload: Buffer | Assembly<unknown>
+  readonly assembly: Assembly<unknown>
   left: number
 }
 
+/** Less is not worth a read of its own: what follows it comes with the same one. */
+const smallestRoom = 16_384
+
 export const receiveInPlace = (connection: Receiver, assemblies: Assemblies = () => undefined): void => {
   const theirs = connection.processData
-  let socket: Socket | undefined
+  let { socket } = connection
   let incoming: Incoming | undefined
   const head = Buffer.alloc(headSize)
   let headFilled = 0
 
   /** What a broken connection left half-way is no part of the next one's answers; kafkajs would take it for that. */
-  const forgetOldSocket = (): void => {
-    if (connection.socket === socket) return
-    socket = connection.socket
+  const receiveFrom = (next: Socket | undefined): void => {
+    socket = next
     incoming = undefined
     headFilled = 0
     connection.chunks = []
     connection.bytesBuffered = 0
     connection.bytesNeeded = lengthSize
+    if (next !== undefined) readInto(next, intakeOf(next))
+  }
+
+  const intakeOf = (own: Socket): Intake => {
+    let filling: Incoming | undefined
+    return {
+      get isOver() {
+        return own !== socket
+      },
+      room: () => {
+        filling = own === socket ? incoming : undefined
+        const room = filling?.assembly.room()
+        return room !== undefined && room.length >= smallestRoom ? room : undefined
+      },
+      wrote: (size) => {
+        if (filling === undefined || filling !== incoming) return
+        filling.assembly.wrote(size)
+        advance(filling, size)
+      }
+    }
   }
 
   /** The bytes are valid for one call alone, and kafkajs keeps them. */
@@ -98,19 +116,27 @@ export const receiveInPlace = (connection: Receiver, assemblies: Assemblies = ()
     const length = size - correlationIdSize
     const apiName = connection.requestQueue.inflight?.get(correlationId)?.entry?.apiName
     const assemble = apiName === undefined ? undefined : assemblies(apiName)
-    return { size, correlationId, payload: assemble?.(length) ?? Buffer.allocUnsafeSlow(length), left: length }
+    return { size, correlationId, assembly: assemble?.(length) ?? new Whole(length), left: length }
   }
 
-  const fill = (to: Incoming, bytes: Buffer, start: number): number => {
-    const end = Math.min(bytes.length, start + to.left)
-    if (Buffer.isBuffer(to.payload)) bytes.copy(to.payload, to.payload.length - to.left, start, end)
-    else to.payload.take(bytes, start, end)
-    to.left -= end - start
-    return end
+  const advance = (one: Incoming, size: number): void => {
+    one.left -= size
+    if (one.left > 0) return
+    incoming = undefined
+    const { assembly, correlationId } = one
+    const payload = assembly instanceof Whole ? assembly.answer() : assembly
+    connection.requestQueue.fulfillRequest({ size: one.size, correlationId, payload })
   }
+
+  Object.defineProperty(connection, "socket", {
+    get: () => socket,
+    set: receiveFrom,
+    configurable: true,
+    enumerable: true
+  })
+  if (socket !== undefined) receiveFrom(socket)
 
   connection.processData = (bytes) => {
-    forgetOldSocket()
     let at = 0
     while (at < bytes.length) {
       if (incoming === undefined) {
@@ -124,11 +150,10 @@ export const receiveInPlace = (connection: Receiver, assemblies: Assemblies = ()
         headFilled = 0
         incoming = begin(size, head.readInt32BE(lengthSize))
       }
-      at = fill(incoming, bytes, at)
-      if (incoming.left > 0) return
-      const { correlationId, payload, size } = incoming
-      incoming = undefined
-      connection.requestQueue.fulfillRequest({ size, correlationId, payload })
+      const end = Math.min(bytes.length, at + incoming.left)
+      incoming.assembly.take(bytes, at, end)
+      advance(incoming, end - at)
+      at = end
     }
   }
 }

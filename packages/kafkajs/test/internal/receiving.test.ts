@@ -27,6 +27,8 @@ class Joined implements Assembly<string> {
   take(bytes: Buffer, start: number, end: number): void {
     this.text += bytes.toString("latin1", start, end)
   }
+  room(): undefined {}
+  wrote(): void {}
   answer(): string {
     return `${this.size}: ${this.text}`
   }

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as net from "node:net"
 import * as tls from "node:tls"
-import { receiveInPlace, type Receiver, socketFactory } from "../../src/internal/receiving.ts"
+import { receiveInPlace, type Receiver } from "../../src/internal/receiving.ts"
+import { socketFactory } from "../../src/internal/socket.ts"
 
 /** For localhost, signed by itself, and secret to nobody. */
 const key = `-----BEGIN PRIVATE KEY-----

@@ -14,7 +14,7 @@ import type { PipelineError } from "../../src/PipelineError.ts"
 
 const makeHub = Effect.gen(function*() {
   const hub = new Hub({
-    definition: { service: "hub", value: Codec.bytes, process: () => Effect.void },
+    definition: { service: "hub", value: Codec.unknownJson, process: () => Effect.void },
     settings: ConsumerSettings.make({ groupId: "hub" }),
     work: { processingOrder: "partition", concurrency: 0, maxInFlight: 0 },
     clock: yield* Clock.Clock,

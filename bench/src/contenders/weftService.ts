@@ -37,7 +37,7 @@ export const withRow = async <A, E>(
     const writer = yield* ConfigWriter.ConfigWriter
     yield* writer.set(task.group, rowOf({ consumerGroupId: task.group, ...row }))
     return yield* use
-  }).pipe(Effect.provide(ConfigWriter.layer), Effect.provide(database), Effect.runPromise)
+  }).pipe(Effect.provide(Layer.provideMerge(ConfigWriter.layer, database)), Effect.runPromise)
   await state.remove()
   return answer
 }

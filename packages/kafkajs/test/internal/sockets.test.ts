@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { createRequire } from "node:module"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import { receiveInPlace, type Receiver } from "../../src/internal/receiving.ts"
@@ -118,4 +119,81 @@ describe("a socket", () => {
       server.close()
     }
   })
+
+  it("what an old connection still brings is no part of the next one's answers", async () => {
+    const sockets: Array<net.Socket> = []
+    const requests: Array<number> = []
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.push(socket)
+      socket.on("data", (bytes) => requests.push(bytes.readInt32BE(8)))
+    })
+    const port = await listening(server)
+    const until = async (isSo: () => boolean) => {
+      while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    /** Each piece is a read of its own. */
+    const written = (socket: net.Socket, piece: Buffer) =>
+      new Promise((resolve) => socket.write(piece, () => setTimeout(resolve, 50)))
+    const connection = kafkaJsConnection(port)
+    receiveInPlace(connection)
+    try {
+      await connection.connect()
+      const late = connection.send(request).then(() => "answered", (error: Error) => error.name)
+      await until(() => requests.length === 1)
+      const first = answerOf(requests[0]!, 100_000)
+      sockets[0]!.write(first.subarray(0, 50_000))
+      // Nobody waits for the rest of it any more, so nothing holds the end of the connection up.
+      assert.strictEqual(await late, "KafkaJSRequestTimeoutError")
+      await connection.disconnect()
+      await connection.connect()
+      const answered = connection.send({ ...request, requestTimeout: 10_000 })
+      await until(() => requests.length === 2)
+      const second = answerOf(requests[1]!, 100_000)
+      await written(sockets[1]!, second.subarray(0, 50_000))
+      await written(sockets[0]!, first.subarray(50_000, 70_000))
+      await written(sockets[0]!, first.subarray(70_000))
+      await written(sockets[1]!, second.subarray(50_000, 60_000))
+      await written(sockets[1]!, second.subarray(60_000))
+      assert.isTrue((await answered).equals(second.subarray(8)))
+    } finally {
+      await connection.disconnect()
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    }
+  })
 })
+
+interface KafkaJsConnection extends Receiver {
+  readonly connect: () => Promise<unknown>
+  readonly disconnect: () => Promise<unknown>
+  readonly send: (request: object) => Promise<Buffer>
+}
+
+const kafkaJsConnection = (port: number): KafkaJsConnection => {
+  const inner = createRequire(import.meta.url)
+  const Connection = inner("kafkajs/src/network/connection") as new(options: object) => KafkaJsConnection
+  const nothing = () => undefined
+  const logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, namespace: (): object => logger }
+  return new Connection({
+    host: "localhost",
+    port,
+    logger,
+    socketFactory,
+    connectionTimeout: 1000,
+    requestTimeout: 200
+  })
+}
+
+const request = {
+  request: {
+    apiKey: 18,
+    apiName: "ApiVersions",
+    apiVersion: 0,
+    encode: () => Promise.resolve({ buf: Buffer.alloc(0), buffer: Buffer.alloc(0) })
+  },
+  response: {
+    decode: (payload: Buffer) => Promise.resolve({ payload, clientSideThrottleTime: 0 }),
+    parse: ({ payload }: { readonly payload: Buffer }) => Promise.resolve(payload)
+  },
+  requestTimeout: null
+}

@@ -207,6 +207,7 @@ export const workloads = {
   },
   rebalance: {
     about: "how long partitions stand still while a second member joins, and while it leaves; a heartbeat every 3 s",
+    roundsAtMost: 5,
     shapes: [{ partitions: 8 }],
     pairs: [],
     figures: [
@@ -239,6 +240,7 @@ export const workloads = {
   },
   consumers: {
     about: "many consumers in one process, each of a group of its own that reads all of the topic",
+    roundsAtMost: 5,
     pairs: [
       { name: "weft, 10 groups", baseline: "weft, 1 group" },
       { name: "weft, 50 groups", baseline: "weft, 1 group" },
@@ -256,7 +258,7 @@ export const workloads = {
       { figure: "idle RSS MiB", name: "weft, 50 idle", baseline: "weft, 1 idle" }
     ],
     recordsAtMost: 1_000,
-    roundsAtMost: 5
+    roundsAtMost: 3
   },
   hour: {
     about: "an hour of backlog at 1,000 records a second with the default settings, and the memory that it takes",

@@ -125,7 +125,7 @@ describe("a socket", () => {
     const requests: Array<number> = []
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
       sockets.push(socket)
-      socket.on("data", (bytes) => requests.push(bytes.readInt32BE(8)))
+      socket.on("data", (bytes) => requests.push((bytes as Buffer).readInt32BE(8)))
     })
     const port = await listening(server)
     const until = async (isSo: () => boolean) => {

@@ -13,10 +13,13 @@ import type { Membership } from "./membership.ts"
 import { failedParts, grouped, type PartFailure } from "../Offsets.ts"
 import type { ClientPlan } from "../Plan.ts"
 
+const isOfTopic = (failure: Failure): boolean =>
+  isUnknownTopic(failure) || (failure._tag === "Protocol" && failure.code.code === codes.topicAuthorizationFailed)
+
 /** Of several failures, the one that decides first: what ends the membership, what passes, what one partition has. */
 const rank = (failure: Failure): number => {
   const reaction = groupReaction(failure)
-  if (reaction === "fail") return isUnknownTopic(failure) ? 3 : 2
+  if (reaction === "fail") return isOfTopic(failure) ? 3 : 2
   return isPassing(failure) ? 1 : 0
 }
 

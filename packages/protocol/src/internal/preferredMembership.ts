@@ -39,6 +39,7 @@ export const preferredMembership = Effect.fnUntraced(function*(
   const scope = yield* Scope.Scope
   const preferred = yield* Scope.fork(scope)
   let hasJoined = false
+  let leaving = false
   const handler: TransportHandler = {
     ...options.handler,
     onAssignment: (assignment) => {
@@ -58,11 +59,16 @@ export const preferredMembership = Effect.fnUntraced(function*(
   return {
     run: Effect.catch(member.run, (error) => {
       const reason = hasJoined ? undefined : refusal(error)
-      return reason === undefined ? Effect.fail(error) : speakClassic(reason)
+      if (reason === undefined) return Effect.fail(error)
+      // Whoever leaves interrupts; until then nothing joins that nobody would take out of the group.
+      return leaving ? Effect.never : speakClassic(reason)
     }),
     identity: () => member.identity(),
     heartbeat: Effect.suspend(() => member.heartbeat),
     refused: (identity, reaction) => member.refused(identity, reaction),
-    leave: Effect.suspend(() => member.leave)
+    leave: Effect.suspend(() => {
+      leaving = true
+      return member.leave
+    })
   }
 })

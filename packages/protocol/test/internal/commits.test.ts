@@ -17,6 +17,8 @@ const { client } = Result.getOrThrow(consumerPlan(ConsumerSettings.make({ groupI
 const offsetsOf = (...topics: ReadonlyArray<string>) =>
   topics.map((topic) => ({ topic, partition: 0, offset: 7n, metadata: "" }))
 
+const offsetMetadataTooLarge = 12
+
 /** Commits where each topic is answered with the next of its codes, and with 0 after the last. */
 const committing = Effect.fnUntraced(function*(
   answers: Readonly<Record<string, ReadonlyArray<number>>>,
@@ -77,6 +79,15 @@ describe("a commit of several partitions", () => {
       )
       assert.deepStrictEqual(refused, ["lost"])
       assert.strictEqual(error?.code, "ILLEGAL_GENERATION")
+    }))
+
+  it.effect("hears of what can be mended before it hears of a topic that is not allowed", () =>
+    Effect.gen(function*() {
+      const { error } = yield* committing(
+        { secret: [codes.topicAuthorizationFailed], in: [offsetMetadataTooLarge] },
+        ["secret", "in"]
+      )
+      assert.strictEqual(error?.code, "OFFSET_METADATA_TOO_LARGE")
     }))
 
   it.effect("is made again where the broker did not expect it", () =>

@@ -342,4 +342,24 @@ describe("a member that would rather speak the protocol of KIP-848", () => {
       assert.isTrue(Exit.isFailure(exit))
       assert.deepStrictEqual(adapted, [])
     }))
+
+  it.effect("joins nothing in the classic one once it leaves", () =>
+    Effect.gen(function*() {
+      const answer = Promise.withResolvers<never>()
+      let joins = 0
+      const { adapted, membership, running } = yield* opened({
+        consumerGroupHeartbeat: () => answer.promise,
+        joinGroup: () => {
+          joins++
+          return joinGroup()
+        }
+      })
+      yield* advance(10)
+      const leaving = yield* Effect.forkChild(membership.leave)
+      yield* advance(10)
+      answer.reject(protocolFailure(codes.unsupportedVersion))
+      yield* advance(1_000)
+      assert.deepStrictEqual([joins, adapted], [0, []])
+      yield* Fiber.interruptAll([leaving, running])
+    }))
 })

@@ -18,6 +18,7 @@ import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
 import type { Socket } from "node:net"
 import { receiveInPlace, type Receiver } from "./receiving.ts"
+import { refreshOne, type RefreshingPool } from "./refreshing.ts"
 import { socketFactory } from "./socket.ts"
 
 /** The only version whose inside is known. */
@@ -76,6 +77,8 @@ interface Connection extends Receiver {
 }
 
 interface ConnectionPool {
+  readonly host: string
+  readonly port: number
   readonly pool: ReadonlyArray<Connection>
   isConnected(): boolean
   send(request: unknown): Promise<unknown>
@@ -218,11 +221,9 @@ interface PoolBuilder {
 interface InnerCluster extends Cluster {
   readonly rootLogger: unknown
   readonly connectionPoolBuilder: PoolBuilder
-  readonly brokerPool: Cluster["brokerPool"] & {
+  readonly brokerPool: Cluster["brokerPool"] & RefreshingPool & {
     readonly versions: unknown
     createBroker: (options: object) => RawBroker
-    findConnectedBroker: () => Promise<RawBroker>
-    refreshMetadata: (topics: ReadonlyArray<string>) => Promise<unknown>
   }
 }
 
@@ -253,7 +254,7 @@ export const openCluster = (options: ClusterOptions): OpenCluster => {
   cluster.brokerPool.createBroker = (brokerOptions) => keepPartErrors(createBroker(brokerOptions))
   return {
     cluster,
-    refreshOn: refreshOne(cluster),
+    refreshOn: refreshOne(cluster.brokerPool, cluster.targetTopics),
     dedicated: ({ host, nodeId, port }) =>
       cluster.connectionPoolBuilder.build({ host, port }).then((connectionPool) => {
         const broker = cluster.brokerPool.createBroker({
@@ -274,23 +275,6 @@ export const openCluster = (options: ClusterOptions): OpenCluster => {
         })
       }),
     close: connections.close
-  }
-}
-
-/** At most one at a time from each broker: whoever asks meanwhile gets the same answer. */
-const refreshOne = ({ brokerPool, targetTopics }: InnerCluster): OpenCluster["refreshOn"] => {
-  const underWay = new Map<RawBroker, Promise<void>>()
-  return (broker) => {
-    const begun = underWay.get(broker)
-    if (begun !== undefined) return begun
-    const { findConnectedBroker } = brokerPool
-    // The first thing that it does, before it waits for anything.
-    brokerPool.findConnectedBroker = () => Promise.resolve(broker)
-    const refreshing = brokerPool.refreshMetadata([...targetTopics])
-    brokerPool.findConnectedBroker = findConnectedBroker
-    const answered = refreshing.then(() => undefined).finally(() => underWay.delete(broker))
-    underWay.set(broker, answered)
-    return answered
   }
 }
 

@@ -27,8 +27,10 @@ const aftermathMs = 15_000
 
 const isWithin = (atMs: number, fromMs: number, toMs: number) => atMs >= fromMs && atMs <= toMs
 
-/** A dead letter does not say who wrote it. */
-const isBy = (fault: Happened, member: string) => member === fault.member || member === ""
+/** As whom the ledger knows dead letters, which do not say who wrote them. */
+const unknownMember = ""
+
+const isBy = (fault: Happened, member: string) => member === fault.member || member === unknownMember
 
 export class Blame {
   readonly faults: Array<Happened> = []
@@ -54,12 +56,17 @@ export class Blame {
   bound(fault: Happened): number {
     const { kind, member, startedAt } = fault
     if (kind === "kill" && member !== undefined) {
-      return this.ledger.writtenBy(member, this.lastCommitBefore(startedAt), startedAt + 1_000)
+      return this.writtenBy(member, this.lastCommitBefore(startedAt), startedAt + 1_000)
     }
     if (kind === "freeze" && member !== undefined) {
-      return this.ledger.writtenBy(member, this.lastCommitBefore(startedAt), this.overAt(fault))
+      return this.writtenBy(member, this.lastCommitBefore(startedAt), this.overAt(fault))
     }
     return kind === "broker" ? this.ledger.writtenByAll(startedAt - uncommittedMs, this.overAt(fault)) : 0
+  }
+
+  /** With the dead letters of that time, any of which may be its own. */
+  private writtenBy(member: string, fromMs: number, toMs: number): number {
+    return this.ledger.writtenBy(member, fromMs, toMs) + this.ledger.writtenBy(unknownMember, fromMs, toMs)
   }
 
   private explains(fault: Happened, { again, first }: Repeat): boolean {

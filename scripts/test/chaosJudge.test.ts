@@ -163,6 +163,16 @@ describe("the blame", () => {
     blame.add({ ...kill, repeats: 22 })
     expect(verdict(ledger, blame, [100, 0])).toEqual(["duplicates: kill repeated 22, its bound is 21"])
   })
+
+  it("counts a dead letter for the member that was killed at that time, and in its bound, too", () => {
+    const { ledger, write } = setUp("none")
+    const blame = new Blame(ledger)
+    write(0, { topic: "dead letters", member: "", atMs: startedAt + 9_000 })
+    const kill = fault("kill", 9_999, "one")
+    blame.add(kill)
+    expect(blame.assign(repeat(["", 9_000], ["", 12_000]))).toBe(kill)
+    expect([kill.repeats, blame.bound(kill)]).toEqual([1, 1])
+  })
 })
 
 describe("a checkpoint", () => {

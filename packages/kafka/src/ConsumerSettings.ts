@@ -193,9 +193,8 @@ export const make = (
  * runtime that takes records itself, those that it has taken. Either keeps more than its records: what an answer brought of
  * a partition is one piece of memory, which the last of its records keeps as a whole. That is at most
  * `maxPartitionFetchBytes` for each partition, and comes to that where all partitions are slow in step: a member with many
- * partitions bounds it by a smaller `maxPartitionFetchBytes`. Brokers cut off the last record batch of an answer where it does
- * not fit, and what came of it stays with the others: with batches nearly as large as `maxPartitionFetchBytes`, memory is up to
- * that much for each of them.
+ * partitions bounds it by a smaller `maxPartitionFetchBytes`. Where brokers cut off the last record batch of an answer, what
+ * came of it stays with the others, and is counted with them.
  *
  * @category models
  * @since 0.1.0

@@ -304,6 +304,23 @@ describe("RecordBatchDecoder", () => {
     assert.strictEqual(decode(encode([three(0n, { leaderEpoch: -1 })])).batches[0]!.leaderEpoch, undefined)
   })
 
+  it("counts what was cut off at the end, which stays in memory with the rest, unless it is copied", () => {
+    const log = encode([three(0n), three(3n)])
+    const heldOf = (records: Buffer, copy: boolean) =>
+      RecordBatchDecoder.make({ isolationLevel: "read_committed" }).decode({
+        topic: "orders",
+        partition: 7,
+        fetchOffset: 0n,
+        highWatermark: 9n,
+        records,
+        copy
+      }).batches
+        .reduce((sum, { byteLength }) => sum + byteLength, 0)
+    const first = log.subarray(0, log.length / 2)
+    const cut = log.subarray(0, log.length / 2 + 70)
+    assert.deepStrictEqual([heldOf(cut, false), heldOf(cut, true)], [heldOf(first, false) + 70, heldOf(first, true)])
+  })
+
   it("counts the bytes that it keeps in memory", () => {
     const log = encode([three(0n), three(3n)])
     const [kept] = decode(log).batches

@@ -94,8 +94,13 @@ class AnswerDecoding implements Decoding {
     if (run?.isEmpty !== false && this.nextOffset === this.handedOut) return undefined
     this.handedOut = this.nextOffset
     return run?.isEmpty === false
-      ? run.toBatch(response, this.nextOffset, this.decoder.walk.take())
+      ? run.toBatch(response, this.nextOffset, this.decoder.walk.take(), this.unused)
       : Run.empty(response, this.nextOffset)
+  }
+
+  /** What was cut off at the end of an answer stays in memory with the records before it. */
+  private get unused(): number {
+    return this.stopped === undefined ? 0 : this.bytes.length - this.at
   }
 
   get stop(): Stop | undefined {

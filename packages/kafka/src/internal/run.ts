@@ -93,17 +93,19 @@ export class Run {
     return this.bases.length === 0
   }
 
-  toBatch(place: Place, nextOffset: bigint, numbers: Int32Array): FetchedBatch {
+  /** `unused`: how many bytes of its buffer are nobody's. */
+  toBatch(place: Place, nextOffset: bigint, numbers: Int32Array, unused: number): FetchedBatch {
     const used = this.bytes.subarray(this.start, this.end)
+    // Decompressed records have a buffer of their own already.
+    const isCopied = place.copy === true && !this.isCompressed
     return new LazyBatch({
       topic: place.topic,
       partition: place.partition,
       nextOffset,
       highWatermark: place.highWatermark,
       leaderEpoch: this.leaderEpoch < 0 ? undefined : this.leaderEpoch,
-      // Decompressed records have a buffer of their own already.
-      buffer: numbers.length === 0 ? nothing : place.copy === true && !this.isCompressed ? copyOf(used) : used,
-      heldBytes: this.isCompressed ? this.bytes.length : used.length,
+      buffer: numbers.length === 0 ? nothing : isCopied ? copyOf(used) : used,
+      heldBytes: this.isCompressed ? this.bytes.length : used.length + (isCopied ? 0 : unused),
       numbers,
       baseOffset: this.baseOffset,
       timestampType: this.isLogAppendTime ? "LogAppendTime" : "CreateTime",

@@ -103,6 +103,12 @@ export class Committer {
     return Effect.suspend(() => this.attempt(this.options.retryBackoffMs(), isDone))
   }
 
+  /** The same before partitions are given up: what was refused a moment ago is asked for again, as there is no later. */
+  readonly lastFlush: Effect.Effect<void, KafkaError> = Effect.suspend(() => {
+    for (const [key, refusal] of this.refusals) this.refusals.set(key, { ...refusal, until: -Infinity })
+    return this.flush
+  })
+
   private attempt(backoffMs: number, isDone: () => boolean): Effect.Effect<void, KafkaError> {
     return Effect.suspend(() => {
       const { assignments } = this

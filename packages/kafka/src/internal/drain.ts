@@ -31,7 +31,7 @@ export const drain = Effect.fnUntraced(function*(
       heartbeats(state)
     ])
   }
-  yield* Effect.ignore(Effect.timeoutOption(state.committer.flush, commitGraceMs))
+  yield* Effect.ignore(Effect.timeoutOption(state.committer.lastFlush, commitGraceMs))
   const abandoned = live.reduce((sum, partition) => sum + (partition.state === "ended" ? 0 : partition.inFlight), 0)
   const durationMs = (yield* Clock.currentTimeMillis) - started
   state.publish(ConsumerEvent.Drained({ partitions: names, durationMs, abandoned }))

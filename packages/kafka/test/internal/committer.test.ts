@@ -152,6 +152,21 @@ describe("committer", () => {
       assert.strictEqual(again._tag, "CommitError")
     }))
 
+  it.effect("asks for what was refused a moment ago once more before partitions are given up", () =>
+    Effect.gen(function*() {
+      let isRefused = true
+      const { committer, isCommitted, settle } = yield* withTopics(
+        ["in"],
+        () => isRefused ? "TOPIC_AUTHORIZATION_FAILED" : undefined
+      )
+      settle("in")
+      yield* TestClock.adjust(10_000)
+      isRefused = false
+      assert.strictEqual((yield* Effect.flip(committer.flush))._tag, "CommitError")
+      yield* committer.lastFlush
+      assert.isTrue(isCommitted("in"))
+    }))
+
   it.effect("finds out that a broker takes longer metadata again: slowly, and at once in a new generation", () =>
     Effect.gen(function*() {
       let limit = 500

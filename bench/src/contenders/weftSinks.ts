@@ -20,8 +20,8 @@ import { withRow } from "./weftService.ts"
 /** From one measurement to the next, where the row says nothing. */
 const defaultIntervalMs = Setting.settings.metricsIntervalMs.default
 
-/** Longer than the ten seconds from one measurement to the next, which count from before the first record. */
-const lastsMs = 10_500
+/** Longer than from one measurement to the next, and from one look at the recommendations to the next: eleven seconds at most. */
+const lastsMs = 11_500
 
 type Make = (task: Task, laps: Laps) => Pipeline.Pipeline
 

@@ -75,6 +75,15 @@ export const string: Codec<string> = {
   encode: (value) => Result.succeed(Buffer.from(value, "utf8"))
 }
 
+// For every record: `Result.try` would make two functions each time.
+const parseJson = (buffer: Uint8Array, start: number, end: number): Result.Result<unknown, unknown> => {
+  try {
+    return Result.succeed(JSON.parse(nodeBuffer(buffer).toString("utf8", start, end)) as unknown)
+  } catch (cause) {
+    return Result.fail(cause)
+  }
+}
+
 /**
  * JSON, checked by a Schema. Fails on what is no JSON (also on 0 bytes) and on what the Schema refuses.
  *
@@ -85,7 +94,7 @@ export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
   const decode = Schema.decodeUnknownResult(schema)
   const encode = Schema.encodeUnknownResult(schema)
   return {
-    decode: (buffer, start, end) => Result.flatMap(parseJson(nodeBuffer(buffer).toString("utf8", start, end)), decode),
+    decode: (buffer, start, end) => Result.flatMap(parseJson(buffer, start, end), decode),
     encode: (value) => Result.flatMap(encode(value), stringifyJson)
   }
 }
@@ -97,12 +106,9 @@ export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
  * @since 0.1.0
  */
 export const unknownJson: Codec<unknown> = {
-  decode: (buffer, start, end) => parseJson(nodeBuffer(buffer).toString("utf8", start, end)),
+  decode: parseJson,
   encode: (value) => stringifyJson(value)
 }
-
-const parseJson = (text: string): Result.Result<unknown, unknown> =>
-  Result.try({ try: () => JSON.parse(text) as unknown, catch: (cause) => cause })
 
 const stringifyJson = (value: unknown): Result.Result<Uint8Array, unknown> =>
   Result.try({ try: () => Buffer.from(JSON.stringify(value), "utf8"), catch: (cause) => cause })

@@ -7,6 +7,7 @@
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
 import type { ConsumerRecord } from "./ConsumerRecord.ts"
 import type { ByteRange } from "./FetchedBatch.ts"
 import { nodeBuffer, part } from "./internal/byteViews.ts"
@@ -87,10 +88,16 @@ const parseJson = (buffer: Uint8Array, start: number, end: number): Result.Resul
 /**
  * JSON, checked by a Schema. Fails on what is no JSON (also on 0 bytes) and on what the Schema refuses.
  *
+ * **Details**
+ *
+ * Effect compiles the Schema to a function when the first record comes, and goes on to interpret it where functions may not be
+ * made at run time (`node --disallow-code-generation-from-strings`).
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
+  SchemaJITCompiler.enable(schema.ast)
   const decode = Schema.decodeUnknownResult(schema)
   const encode = Schema.encodeUnknownResult(schema)
   return {

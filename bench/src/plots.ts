@@ -63,14 +63,15 @@ const curveOf = ({ shape, summaries, workload }: Outcome, { isIdentityShown, nam
   ]
 }
 
-/** The curves of the workload; else one of the speeds, or one of each figure. */
+/** The curves of the workload; else one of the speeds, or one of each figure that is compared, or of all. */
 export const plotsOf = (outcome: Outcome): ReadonlyArray<Plot> => {
   const { shape, summaries, workload } = outcome
-  const { curves }: Workload = workloads[workload]
+  const { curves, figures: compared = [] }: Workload = workloads[workload]
   if (curves !== undefined) return curves.map((one) => curveOf(outcome, one))
   const of = `values of ${shape.bytes} bytes, ${shape.partitions} partitions`
-  const figures = new Set(summaries.flatMap((one) => [...one.figures.keys()]))
-  if (figures.size === 0) {
+  const told = new Set(summaries.flatMap((one) => [...one.figures.keys()]))
+  const figures = compared.length === 0 ? told : new Set(compared.map(({ figure }) => figure))
+  if (told.size === 0) {
     const rows = summaries.map(({ name, recordsPerSecond, spread: [least, most] }) => ({
       name,
       middle: recordsPerSecond,

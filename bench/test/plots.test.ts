@@ -24,12 +24,14 @@ const outcome = (workload: WorkloadName, summaries: ReadonlyArray<Summary>) => (
 const points = (svg: string) => [...svg.matchAll(/r="3.5"[^>]*><title>([^<]+)</g)].map(([, title]) => title)
 
 describe("the plots of an outcome", () => {
-  it("are bars of the speeds, or of each figure", () => {
+  it("are bars of the speeds, or of each figure that is compared, or of all where none is", () => {
     assert.deepStrictEqual(plotsOf(outcome("batch", [summary("weft processBatch")])).map(([file]) => file), [
       "batch.svg"
     ])
     const files = plotsOf(outcome("latency", [summary("one", { "p50 ms": 1, "p99 ms": 2 })])).map(([file]) => file)
-    assert.deepStrictEqual(files, ["latency-p50-ms.svg", "latency-p99-ms.svg"])
+    assert.deepStrictEqual(files, ["latency-p99-ms.svg"])
+    const all = plotsOf(outcome("commits", [summary("one", { commits: 1, "records/s": 2 })])).map(([file]) => file)
+    assert.deepStrictEqual(all, ["commits-commits.svg", "commits-records-s.svg"])
   })
 
   it("are curves over what the entrants' shapes differ by, one for each contender", () => {

@@ -10,8 +10,9 @@ type Plot = readonly [file: string, svg: string]
 const spelled = (words: string): string => words.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-")
 
 /** What is unlike the usual shape is a part of the name. */
-const suffixOf = ({ bytes, partitions }: Outcome["shape"]): string =>
+const suffixOf = ({ bytes, partitions, records }: Outcome["shape"]): string =>
   [
+    ...(records > defaultShape.records ? [`-${records}-records`] : []),
     ...(bytes === defaultShape.bytes ? [] : [`-${bytes}-bytes`]),
     ...(partitions === defaultShape.partitions ? [] : [`-${partitions}-partitions`])
   ].join("")

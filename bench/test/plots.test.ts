@@ -28,6 +28,8 @@ describe("the plots of an outcome", () => {
     assert.deepStrictEqual(plotsOf(outcome("batch", [summary("weft processBatch")])).map(([file]) => file), [
       "batch.svg"
     ])
+    const more = { ...outcome("batch", [summary("weft processBatch")]), shape: { ...defaultShape, records: 9_000_000 } }
+    assert.deepStrictEqual(plotsOf(more).map(([file]) => file), ["batch-9000000-records.svg"])
     const files = plotsOf(outcome("latency", [summary("one", { "p50 ms": 1, "p99 ms": 2 })])).map(([file]) => file)
     assert.deepStrictEqual(files, ["latency-p99-ms.svg"])
     const all = plotsOf(outcome("commits", [summary("one", { commits: 1, "records/s": 2 })])).map(([file]) => file)

@@ -22,11 +22,12 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Codec from "./Codec.ts"
 import type { ConsumerRecord } from "./ConsumerRecord.ts"
 import { type ConsumerSettings, drainTimeoutMs } from "./ConsumerSettings.ts"
-import { type ConsumerEvent, log } from "./ConsumerEvent.ts"
+import type { ConsumerEvent } from "./ConsumerEvent.ts"
 import { emptiestFirst, type FetchStrategy } from "./FetchStrategy.ts"
 import * as loop from "./internal/consumerLoop.ts"
 import { ConsumerState } from "./internal/consumerState.ts"
 import * as operations from "./internal/consumerOperations.ts"
+import { log } from "./internal/logLines.ts"
 import * as streams from "./internal/partitionStream.ts"
 import type { KafkaError } from "./KafkaError.ts"
 import { type CommittableBatch, CommittableOffset, type OffsetBatch } from "./Offset.ts"
@@ -232,10 +233,9 @@ export const make = Effect.fnUntraced(function*(
 
   const logged = yield* PubSub.subscribe(events)
   yield* Effect.forkScoped(
-    Effect.forever(Effect.flatMap(PubSub.takeAll(logged), Effect.forEach((event) => log(event), { discard: true })))
-      .pipe(
-        Effect.annotateLogs({ group: options.settings.groupId })
-      )
+    Effect.forever(Effect.flatMap(PubSub.takeAll(logged), log)).pipe(
+      Effect.annotateLogs({ group: options.settings.groupId })
+    )
   )
   yield* Effect.forkScoped(state.committer.run)
   const running = yield* Effect.forkScoped(loop.run(state, {

@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
 import type { KafkaError } from "./KafkaError.ts"
 import type { PartitionOffset, TopicPartition } from "./TopicPartition.ts"
 import type { SettingWarning } from "./Transport.ts"
@@ -212,18 +211,3 @@ export const describe: (event: ConsumerEvent) => Line = ConsumerEvent.$match({
     message: `the new settings were refused, going back to those before: ${e.error.message}`
   })
 })
-
-/**
- * Logs an event at its own level, with topic, partition and offset as annotations where it has them.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const log = (event: ConsumerEvent): Effect.Effect<void> => {
-  const { level, message } = describe(event)
-  const annotations: Record<string, string | number> = { event: event._tag }
-  if ("topic" in event) annotations["topic"] = event.topic
-  if ("partition" in event) annotations["partition"] = event.partition
-  if ("offset" in event) annotations["offset"] = String(event.offset)
-  return Effect.annotateLogs(Effect.logWithLevel(level)(message), annotations)
-}

@@ -5,6 +5,7 @@
 import type { Outcome } from "./measure.ts"
 import { plotsOf } from "./plots.ts"
 import { differenceTable, ratioTable, summaryTable } from "./tables.ts"
+import { type Workload, workloads } from "./workloads.ts"
 
 /** When, on what and how: of each workload by itself, as they may be measured on other days. */
 export interface About {
@@ -14,12 +15,16 @@ export interface About {
 
 const whole = new Intl.NumberFormat("en-US")
 
-const captionOf = ({ runs, shape }: Outcome, { command, date }: About): string => {
-  const rounds = Object.values(runs)[0]?.length ?? 0
-  return `${whole.format(shape.records)} records of ${whole.format(shape.bytes)} bytes, ${shape.partitions} partition${
-    shape.partitions === 1 ? "" : "s"
-  }, ${rounds} rounds; ${date}, \`${command}\``
+const shapeOf = ({ shape, workload }: Outcome): string => {
+  const { entrants }: Workload = workloads[workload]
+  // Entrants have shapes of their own, and say so.
+  if (entrants !== undefined) return ""
+  const partitions = `${shape.partitions} partition${shape.partitions === 1 ? "" : "s"}`
+  return `${whole.format(shape.records)} records of ${whole.format(shape.bytes)} bytes, ${partitions}, `
 }
+
+const captionOf = (outcome: Outcome, { command, date }: About): string =>
+  `${shapeOf(outcome)}${Object.values(outcome.runs)[0]?.length ?? 0} rounds; ${date}, \`${command}\``
 
 const sectionOf = (outcome: Outcome, about: About, plots: string | undefined): string =>
   [

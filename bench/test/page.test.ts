@@ -33,6 +33,11 @@ describe("a page of results", () => {
     assert.strictEqual(withOutcomes(once, [outcome("tracing"), outcome("tracing", 64)], about, "plots"), once)
   })
 
+  it("says of which shape, unless the entrants do", () => {
+    const page = withOutcomes("", [outcome("backlogs")], about, undefined)
+    assert.match(page, /<!-- bench backlogs -->\n\n0 rounds; 2026/)
+  })
+
   it("gets a section for what it did not know, and none of the others is touched", () => {
     const page = "<!-- bench tracing -->\nold\n<!-- /bench -->\n"
     const more = withOutcomes(page, [outcome("record")], about, undefined)

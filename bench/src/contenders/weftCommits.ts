@@ -1,17 +1,16 @@
 /** Weft, committing as soon as records are settled, every five seconds, and after each batch before the next one. */
 import * as ConfigStore from "@weft/config/ConfigStore"
-import * as Codec from "@weft/kafka/Codec"
 import * as Consumer from "@weft/kafka/Consumer"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import * as Subscription from "@weft/kafka/Subscription"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
-import * as Pipeline from "@weft/pipeline/Pipeline"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { commitIntervalMs, Commits } from "./commits.ts"
 import type { Contender } from "./Contender.ts"
+import { countingBatches } from "./countingBatches.ts"
 import { lapSettings, makeLaps, quietly, startInLaps } from "./weftLaps.ts"
 
 type Cadence = "as settled" | "every 5 s"
@@ -25,18 +24,11 @@ const settingsOf = (cadence: Cadence) => ({
 export const processBatch = (cadence: Cadence): Contender => async (task) => {
   const commits = new Commits(task)
   await Effect.gen(function*() {
-    const { consumer, failure } = yield* startInLaps(task, commits.progress, (laps) =>
-      Pipeline.make({
-        service: "bench",
-        topics: [task.topic],
-        value: Codec.bytes,
-        processBatch: (records) =>
-          Effect.sync(() => {
-            let bytes = 0
-            for (const record of records) bytes += record.value?.length ?? 0
-            laps.seen(records.length, bytes)
-          })
-      }))
+    const { consumer, failure } = yield* startInLaps(
+      task,
+      commits.progress,
+      (laps) => countingBatches("bench", task.topic, laps)
+    )
     yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) =>
       Effect.sync(() => {
         if (event._tag === "Committed") commits.made()

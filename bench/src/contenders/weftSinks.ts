@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import { type Contender, Progress, type Task } from "./Contender.ts"
+import { countingBatches } from "./countingBatches.ts"
 import type { Laps } from "./laps.ts"
 import { lapSettings, quietly, startInLaps } from "./weftLaps.ts"
 import { withRow } from "./weftService.ts"
@@ -25,18 +26,7 @@ const lastsMs = 11_500
 
 type Make = (task: Task, laps: Laps) => Pipeline.Pipeline
 
-const byBatch: Make = (task, laps) =>
-  Pipeline.make({
-    service: task.group,
-    topics: [task.topic],
-    value: Codec.bytes,
-    processBatch: (records) =>
-      Effect.sync(() => {
-        let bytes = 0
-        for (const record of records) bytes += record.value?.length ?? 0
-        laps.seen(records.length, bytes)
-      })
-  })
+const byBatch: Make = (task, laps) => countingBatches(task.group, task.topic, laps)
 
 const byRecord: Make = (task, laps) =>
   Pipeline.make({

@@ -1,12 +1,12 @@
 /** Many pipelines in one process, each of a group of its own, on one transport and one store of settings. */
 import * as ConfigStore from "@weft/config/ConfigStore"
-import * as Codec from "@weft/kafka/Codec"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as MetricsSink from "@weft/pipeline/MetricsSink"
 import * as Pipeline from "@weft/pipeline/Pipeline"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Contender, Progress, type Task } from "./Contender.ts"
+import { countingBatches } from "./countingBatches.ts"
 import { groupOf, idle, type Seen, together, withConnections } from "./together.ts"
 import { lapSettings, quietly, startInLaps } from "./weftLaps.ts"
 import { weftSettings } from "./weftSettings.ts"
@@ -14,17 +14,7 @@ import { weftSettings } from "./weftSettings.ts"
 const lastsMs = 5_000
 
 const pipelineOf = (task: Task, index: number, counter: Seen): Pipeline.Pipeline =>
-  Pipeline.make({
-    service: groupOf(task.group, index),
-    topics: [task.topic],
-    value: Codec.bytes,
-    processBatch: (records) =>
-      Effect.sync(() => {
-        let bytes = 0
-        for (const record of records) bytes += record.value?.length ?? 0
-        counter.seen(records.length, bytes)
-      })
-  })
+  countingBatches(groupOf(task.group, index), task.topic, counter)
 
 const shared = (task: Task, settings: typeof weftSettings) =>
   Layer.mergeAll(KafkaJs.layer({ brokers: task.brokers }), ConfigStore.layerStatic(settings), MetricsSink.layerNone)

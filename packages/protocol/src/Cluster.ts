@@ -11,7 +11,14 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Broker, Client, ClusterMetadata, Dedicated, Node, TopicMetadata } from "./Client.ts"
-import { consumerError, type Failure, isRetriableFailure, isUnknownTopic, protocolFailure } from "./Failure.ts"
+import {
+  consumerError,
+  type Failure,
+  isRetriableFailure,
+  isUnknownTopic,
+  noAnswer,
+  protocolFailure
+} from "./Failure.ts"
 import * as Handshake from "./Handshake.ts"
 import type { ClientPlan } from "./Plan.ts"
 
@@ -144,7 +151,7 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
       // What is old is better than nothing while no broker answers.
       return Effect.flatMap(isKnown ? Effect.ignore(refresh) : refresh, () => {
         const told = find(name)
-        if (told === undefined) return Effect.fail(noAnswer(0))
+        if (told === undefined) return Effect.fail(isLacking)
         return told.topicErrorCode === 0 ? Effect.succeed(told) : Effect.fail(protocolFailure(told.topicErrorCode))
       })
     })
@@ -196,10 +203,7 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
   }
 })
 
-const noAnswer = (afterMs: number): Failure => ({
-  _tag: "Connection",
-  cause: new Error(afterMs === 0 ? "the answer lacks what was asked for" : `no answer within ${afterMs} ms`)
-})
+const isLacking: Failure = { _tag: "Connection", cause: new Error("the answer lacks what was asked for") }
 
 /** By topic and then by partition: who leads is asked for each partition with each fetch, and a key of both would be made anew. */
 type Leaders = ReadonlyMap<string, ReadonlyMap<number, number>>

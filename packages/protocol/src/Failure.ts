@@ -46,6 +46,17 @@ export const protocolFailure = (code: number): Failure => {
 }
 
 /**
+ * A broker that said nothing for so long.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const noAnswer = (afterMs: number): Failure => ({
+  _tag: "Connection",
+  cause: new Error(`no answer within ${afterMs} ms`)
+})
+
+/**
  * What the broker's error code or the kind of failure is called, for errors that carry a code.
  *
  * @category getters

@@ -12,7 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
 import type { Broker, ConsumerHeartbeat, ConsumerHeartbeatAnswer, TopicIdPartitions } from "../Client.ts"
 import { askCoordinator } from "../Coordinator.ts"
-import { consumerError, type Failure } from "../Failure.ts"
+import { consumerError, type Failure, noAnswer } from "../Failure.ts"
 import { type GroupReaction, groupReaction } from "../GroupReaction.ts"
 import { grouped } from "../Offsets.ts"
 import type { Identity, MemberOptions, Membership } from "./membership.ts"
@@ -143,7 +143,7 @@ export const epochMembership = Effect.fnUntraced(function*(
     return coordinator.ask((broker) => send(broker, request)).pipe(
       Effect.timeoutOrElse({
         duration: beatTimeoutMs,
-        orElse: () => Effect.andThen(coordinator.forget, Effect.fail(silence(beatTimeoutMs)))
+        orElse: () => Effect.andThen(coordinator.forget, Effect.fail(noAnswer(beatTimeoutMs)))
       }),
       // Also where whoever asked no longer waits: the answer may have had an assignment, which comes again if all is told.
       Effect.onError(() =>
@@ -325,7 +325,7 @@ export const epochMembership = Effect.fnUntraced(function*(
         : Effect.void
     ))
   }).pipe(
-    Effect.timeoutOrElse({ duration: leaveMs, orElse: () => Effect.fail(silence(leaveMs)) }),
+    Effect.timeoutOrElse({ duration: leaveMs, orElse: () => Effect.fail(noAnswer(leaveMs)) }),
     Effect.catch((failure) => Effect.logDebug("could not leave the group; its session will time out", failure.cause))
   )
 
@@ -348,8 +348,3 @@ const isLoss = (reaction: GroupReaction): boolean => reaction === "lost" || reac
 
 const unsupported = (transport: string): UnsupportedError =>
   new UnsupportedError({ transport, feature: "a broker with the group protocol of KIP-848: Kafka 4.0" })
-
-const silence = (afterMs: number): Failure => ({
-  _tag: "Connection",
-  cause: new Error(`no answer within ${afterMs} ms`)
-})

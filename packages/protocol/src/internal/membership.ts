@@ -14,7 +14,7 @@ import type { Cluster } from "../Cluster.ts"
 import { decodeAssignment, decodeMember, encodeAssignment, joinProtocols, strategyOf } from "../ConsumerProtocol.ts"
 import { askCoordinator, type Coordinator } from "../Coordinator.ts"
 import { codes } from "../ErrorCode.ts"
-import { consumerError, type Failure, isUnknownTopic, protocolFailure } from "../Failure.ts"
+import { consumerError, type Failure, isUnknownTopic, noAnswer, protocolFailure } from "../Failure.ts"
 import { type GroupReaction, groupReaction } from "../GroupReaction.ts"
 import type { ClientPlan, GroupPlan } from "../Plan.ts"
 import { assign } from "./assigners.ts"
@@ -81,6 +81,8 @@ export const joinedMembership = Effect.fnUntraced(function*(
   /** What is claimed in the next join: what this member had when it gave everything up. */
   let owned: ReadonlyArray<TopicPartition> = []
   let session: Session | undefined
+  /** Drained for a rebalance; whoever is above keeps what the next generation gives back, where it was. */
+  let drained: Session | undefined
   let joinUnderWay: Promise<unknown> | undefined
   let leaving = false
   let lastBeat = now()
@@ -99,6 +101,21 @@ export const joinedMembership = Effect.fnUntraced(function*(
       handler.onLost(one.partitions)
     }
     end(one, "lost")
+  }
+
+  /** Others may have had the partitions in a generation between: it is not to go on where it was, but where they were. */
+  const beginAnew = ({ generation, memberId }: Session): void => {
+    const partitions: ReadonlyArray<TopicPartition> = []
+    pump.assign(partitions, () => handler.onAssignment({ memberId, generation, partitions }))
+  }
+
+  /** The group has had to do without this member. */
+  const loseDrained = (): void => {
+    const one = drained
+    drained = undefined
+    if (one === undefined || one.partitions.length === 0) return
+    pump.clear()
+    handler.onLost(one.partitions)
   }
 
   const react = (one: Session, reaction: GroupReaction): void => {
@@ -201,6 +218,7 @@ export const joinedMembership = Effect.fnUntraced(function*(
       if (reaction === "forgotten") {
         memberId = ""
         owned = []
+        loseDrained()
       }
       // The answer to a join says so in itself: the connection does not know.
       if (reaction === "elsewhere") yield* coordinator.forget
@@ -212,6 +230,8 @@ export const joinedMembership = Effect.fnUntraced(function*(
   const run = Effect.gen(function*() {
     while (true) {
       const joined = yield* join
+      if (drained !== undefined && joined.generation !== drained.generation + 1) beginAnew(joined)
+      drained = undefined
       session = joined
       owned = joined.partitions
       lastBeat = now()
@@ -226,6 +246,7 @@ export const joinedMembership = Effect.fnUntraced(function*(
         pump.hold()
         if (joined.partitions.length > 0) yield* handler.beforeRevoke(joined.partitions)
         joined.released = true
+        drained = joined
       }
       if (session === joined) session = undefined
     }
@@ -241,7 +262,7 @@ export const joinedMembership = Effect.fnUntraced(function*(
     )
     return Effect.timeoutOrElse(asked, {
       duration: beatTimeoutMs,
-      orElse: () => Effect.andThen(coordinator.forget, Effect.fail(silence(beatTimeoutMs)))
+      orElse: () => Effect.andThen(coordinator.forget, Effect.fail(noAnswer(beatTimeoutMs)))
     }).pipe(
       Effect.tap(() => Effect.sync(alive)),
       Effect.catch((failure) => Effect.suspend(() => missed(one, failure)))
@@ -318,7 +339,7 @@ export const joinedMembership = Effect.fnUntraced(function*(
     yield* askCoordinator(cluster, groupId, (broker) => broker.leaveGroup({ groupId, memberId }))
     if (underWay !== undefined) yield* Effect.promise(() => underWay.then(() => undefined, () => undefined))
   }).pipe(
-    Effect.timeoutOrElse({ duration: leaveMs, orElse: () => Effect.fail(silence(leaveMs)) }),
+    Effect.timeoutOrElse({ duration: leaveMs, orElse: () => Effect.fail(noAnswer(leaveMs)) }),
     Effect.catch((failure) => Effect.logDebug("could not leave the group; its session will time out", failure.cause))
   )
 
@@ -335,9 +356,4 @@ export const joinedMembership = Effect.fnUntraced(function*(
     },
     leave
   }
-})
-
-const silence = (afterMs: number): Failure => ({
-  _tag: "Connection",
-  cause: new Error(`no answer within ${afterMs} ms`)
 })

@@ -57,6 +57,52 @@ describe("a member of a classic group", () => {
       yield* Fiber.interrupt(running)
     }))
 
+  for (
+    const { expected, name, refusal } of [
+      {
+        name: "begins anew where another generation had its partitions",
+        refusal: codes.rebalanceInProgress,
+        expected: { assigned: [["in-0"], [], ["in-0"]], lost: [] as Array<Array<string>> }
+      },
+      {
+        name: "has lost its partitions where the group went on without it",
+        refusal: codes.unknownMemberId,
+        expected: { assigned: [["in-0"], ["in-0"]], lost: [["in-0"]] }
+      }
+    ]
+  ) {
+    it.effect(name, () =>
+      Effect.gen(function*() {
+        let generation = 0
+        let beats = 0
+        const answering: Answering = new Answering({
+          joinGroup: () =>
+            Promise.resolve({
+              errorCode: 0,
+              generationId: ++generation,
+              leaderId: "other",
+              memberId: "m",
+              groupProtocol: "range",
+              members: []
+            }),
+          // It was drained for the second generation, and that had ended before it heard of its part.
+          syncGroup: () =>
+            generation === 2
+              ? Promise.reject(protocolFailure(refusal))
+              : Promise.resolve({ memberAssignment: encodeAssignment(new Map([["in", [0]]])) }),
+          heartbeat: () =>
+            ++beats === 1 ? Promise.reject(protocolFailure(codes.rebalanceInProgress)) : Promise.resolve(undefined)
+        })
+        const membership = yield* joinedMembership(yield* memberOf(answering))
+        const running = yield* Effect.forkChild(membership.run)
+        yield* advance(5_000)
+        assert.strictEqual(generation, 3)
+        assert.deepStrictEqual(answering.drained, [["in-0"]])
+        assert.deepStrictEqual({ assigned: answering.assigned, lost: answering.lost }, expected)
+        yield* Fiber.interrupt(running)
+      }))
+  }
+
   it.effect("outlives what its coordinator did not expect", () =>
     Effect.gen(function*() {
       let beats = 0

@@ -78,8 +78,9 @@ export default {
     },
     {
       name: "every import can be resolved",
+      // What peers of the benchmark need is installed in their own folders, when they first take part.
       severity: "error",
-      from: {},
+      from: { pathNot: "^bench/peers/" },
       to: { couldNotResolve: true }
     },
     {

@@ -19,14 +19,7 @@ import * as Stream from "effect/Stream"
 import { Kafka, logLevel } from "kafkajs"
 import { brokers, freshGroup, freshName, freshTopic } from "../../../test-support/servers.ts"
 import { migrated } from "./support/database.ts"
-
-const until = Effect.fnUntraced(function*<E, R>(what: string, isTrue: Effect.Effect<boolean, E, R>) {
-  for (let i = 0; i < 600; i++) {
-    if (yield* isTrue) return
-    yield* Effect.sleep("50 millis")
-  }
-  assert.fail(`it never came to ${what}`)
-})
+import { until } from "./support/until.ts"
 
 const services = Layer.mergeAll(
   PostgresConfigStore.layerWith({ pollInterval: "1 hour", lastKnownGood: LastKnownGood.layerNone }),

@@ -13,15 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { brokers, freshGroup, freshName, freshTopic } from "../../../test-support/servers.ts"
 import { migrated } from "./support/database.ts"
-
-const until = <E, R>(what: string, isTrue: Effect.Effect<boolean, E, R>) =>
-  Effect.gen(function*() {
-    for (let i = 0; i < 600; i++) {
-      if (yield* isTrue) return
-      yield* Effect.sleep("50 millis")
-    }
-    assert.fail(`it never came to ${what}`)
-  })
+import { until } from "./support/until.ts"
 
 const services = Layer.mergeAll(
   // Polling is off: what arrives came by NOTIFY.

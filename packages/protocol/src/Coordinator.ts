@@ -11,6 +11,7 @@ import type { Cluster } from "./Cluster.ts"
 import type { Failure } from "./Failure.ts"
 import { groupReaction } from "./GroupReaction.ts"
 import type { Broker, Dedicated, Node } from "./Client.ts"
+import { whileOwed } from "./internal/owedAnswer.ts"
 
 /**
  * A group's coordinator, wherever it is now.
@@ -58,18 +59,12 @@ export const byCoordinator = (
 
 const lookUpsAtOnce = 10
 
-/** How often it is looked whether a coordinator that owes an answer is still the one: a frozen one says nothing of it. */
-const lookAgainMs = 10_000
-
-/** As long as this broker is the coordinator, for whoever waits for its answer. */
+/** As long as this broker is the coordinator. */
 const whileCoordinator = (cluster: Cluster, groupId: string, nodeId: number): Effect.Effect<never, Failure> =>
-  Effect.sleep(lookAgainMs).pipe(
-    Effect.andThen(Effect.result(findCoordinator(cluster, groupId))),
-    Effect.flatMap((found) =>
-      Result.isSuccess(found) && found.success.nodeId !== nodeId ? Effect.fail(hasMoved(nodeId)) : Effect.void
-    ),
-    Effect.forever
-  )
+  whileOwed(Effect.map(
+    Effect.result(findCoordinator(cluster, groupId)),
+    (found) => Result.isSuccess(found) && found.success.nodeId !== nodeId ? hasMoved(nodeId) : undefined
+  ))
 
 const hasMoved = (nodeId: number): Failure => ({
   _tag: "Connection",

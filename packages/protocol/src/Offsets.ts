@@ -14,6 +14,7 @@ import { codes } from "./ErrorCode.ts"
 import { consumerError, type Failure, isRetriableFailure, protocolFailure } from "./Failure.ts"
 import { isPassing } from "./GroupReaction.ts"
 import type { TopicResults } from "./Client.ts"
+import { whileOwed } from "./internal/owedAnswer.ts"
 
 /** How often something that is asked for without a deadline is asked again. */
 const retries = 5
@@ -197,22 +198,15 @@ const askLeaders = Effect.fnUntraced(function*(
   return found
 })
 
-/** How often it is looked whether a leader that owes an answer still leads: a frozen one says nothing of it. */
-const lookAgainMs = 10_000
-
+/** As long as this broker leads all of them. */
 const whileLeader = (
   cluster: Cluster,
   leader: number,
   wanted: ReadonlyArray<TopicPartition>
 ): Effect.Effect<never, Failure> =>
-  Effect.sleep(lookAgainMs).pipe(
-    Effect.andThen(Effect.ignore(cluster.refresh)),
-    Effect.flatMap(() =>
-      wanted.some(({ partition, topic }) => cluster.leaderOf(topic, partition) !== leader)
-        ? Effect.fail(noLeader)
-        : Effect.void
-    ),
-    Effect.forever
-  )
+  whileOwed(Effect.map(
+    Effect.ignore(cluster.refresh),
+    () => wanted.some(({ partition, topic }) => cluster.leaderOf(topic, partition) !== leader) ? noLeader : undefined
+  ))
 
 const noLeader: Failure = protocolFailure(codes.leaderNotAvailable)

@@ -20,6 +20,7 @@ import type { Fetch } from "../FetchAnswer.ts"
 import type { ClientPlan, FetchPlan } from "../Plan.ts"
 import { AnswerSize } from "./answerSize.ts"
 import { type FetchRound, FetchState, type Ticket } from "./fetchState.ts"
+import { lookAgainMs } from "./owedAnswer.ts"
 
 export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resume"> {
   /** Sizes and waits of the next fetches. */
@@ -41,9 +42,6 @@ export interface Pump extends Pick<TransportConsumer, "start" | "pause" | "resum
 
 /** How long the broker may wait for records while a partition of its is held back, and may go on at any moment. */
 const briefWaitMs = 10
-
-/** How often it is looked whether a broker that owes an answer still leads what it was asked for. */
-const lookAgainMs = 10_000
 
 /** How often a record batch may come damaged: on the way that may happen once, on a disk it stays. */
 const damagedAtMost = 3

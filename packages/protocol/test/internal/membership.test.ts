@@ -33,19 +33,15 @@ const memberOf = (of: Answering) =>
     leavesForGood: () => false
   }))
 
+/** The answer to a join of a member that does not lead. */
+const joinedAs = (generationId: number, errorCode: number = 0) =>
+  Promise.resolve({ errorCode, generationId, leaderId: "other", memberId: "m", groupProtocol: "range", members: [] })
+
 describe("a member of a classic group", () => {
   it.effect("looks for the coordinator anew where the answer to its join says that it has moved", () =>
     Effect.gen(function*() {
       const answering: Answering = new Answering({
-        joinGroup: () =>
-          Promise.resolve({
-            errorCode: answering.forgotten === 0 ? codes.notCoordinator : 0,
-            generationId: 1,
-            leaderId: "other",
-            memberId: "m",
-            groupProtocol: "range",
-            members: []
-          }),
+        joinGroup: () => joinedAs(1, answering.forgotten === 0 ? codes.notCoordinator : 0),
         syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),
         heartbeat: () => Promise.resolve(undefined)
       })
@@ -76,15 +72,7 @@ describe("a member of a classic group", () => {
         let generation = 0
         let beats = 0
         const answering: Answering = new Answering({
-          joinGroup: () =>
-            Promise.resolve({
-              errorCode: 0,
-              generationId: ++generation,
-              leaderId: "other",
-              memberId: "m",
-              groupProtocol: "range",
-              members: []
-            }),
+          joinGroup: () => joinedAs(++generation),
           // It was drained for the second generation, and that had ended before it heard of its part.
           syncGroup: () =>
             generation === 2
@@ -107,15 +95,7 @@ describe("a member of a classic group", () => {
     Effect.gen(function*() {
       let beats = 0
       const answering: Answering = new Answering({
-        joinGroup: () =>
-          Promise.resolve({
-            errorCode: 0,
-            generationId: 1,
-            leaderId: "other",
-            memberId: "m",
-            groupProtocol: "range",
-            members: []
-          }),
+        joinGroup: () => joinedAs(1),
         syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),
         heartbeat: () =>
           ++beats <= 3 ? Promise.reject(protocolFailure(codes.unknownServerError)) : Promise.resolve(undefined)
@@ -135,15 +115,7 @@ describe("a member of a classic group whose topic was made anew", () => {
     Effect.gen(function*() {
       let joins = 0
       const answering: Answering = new Answering({
-        joinGroup: () =>
-          Promise.resolve({
-            errorCode: 0,
-            generationId: ++joins,
-            leaderId: "other",
-            memberId: "m",
-            groupProtocol: "range",
-            members: []
-          }),
+        joinGroup: () => joinedAs(++joins),
         syncGroup: () =>
           Promise.resolve({
             memberAssignment: encodeAssignment(new Map([["in", [0]], ["out", [0]]]))
@@ -333,15 +305,7 @@ describe("a member of a group of KIP-848", () => {
 })
 
 describe("a member that would rather speak the protocol of KIP-848", () => {
-  const joinGroup = () =>
-    Promise.resolve({
-      errorCode: 0,
-      generationId: 1,
-      leaderId: "other",
-      memberId: "m",
-      groupProtocol: "range",
-      members: []
-    })
+  const joinGroup = () => joinedAs(1)
   const classic = {
     joinGroup,
     syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),

@@ -132,6 +132,20 @@ export const fromResolved = (resolved: Resolution.Resolved): AppliedConfig => {
 }
 
 /**
+ * Whether a member works the same with both: profile and values. Where values come from, the row's revision and the issues
+ * may differ: a database that goes away and comes back changes those, and nothing of how a member works.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const worksAlike = (self: AppliedConfig, that: AppliedConfig): boolean => {
+  const settings = Object.keys(that.settings)
+  return self.profile === that.profile
+    && settings.length === Object.keys(self.settings).length
+    && settings.every((sql) => self.settings[sql]?.value === that.settings[sql]!.value)
+}
+
+/**
  * The settings of a stored configuration, where they are all there and a configuration that {@link ConsumerConfig}
  * accepts.
  *

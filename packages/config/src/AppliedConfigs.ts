@@ -44,7 +44,7 @@ export interface Report extends Member {
 export interface AppliedMember extends Member {
   readonly group: string
   readonly applied: AppliedConfig.AppliedConfig
-  /** When the configuration was applied, in milliseconds since 1970. */
+  /** Since when the member works with this configuration in this group, in milliseconds since 1970. */
   readonly appliedAt: number
   /** When the member was last known to live. */
   readonly lastSeen: number
@@ -69,7 +69,8 @@ export class AppliedConfigsError extends Data.TaggedError("AppliedConfigsError")
  */
 export class AppliedConfigs extends Context.Service<AppliedConfigs, {
   /**
-   * Says what a member runs with from now on. It answers at once and never fails: what cannot be stored now is stored
+   * Says what a member runs with from now on; a member that says again what it runs with, runs with it since it first
+   * said so. It answers at once and never fails: what cannot be stored now is stored
    * later, the last report of a member only.
    */
   readonly report: (report: Report) => Effect.Effect<void>
@@ -110,14 +111,11 @@ export const layerMemory: Layer.Layer<AppliedConfigs> = Layer.sync(AppliedConfig
   return {
     report: ({ group, member, resolved, service }) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        members.set(keyOf({ service, member }), {
-          service,
-          member,
-          group,
-          applied: AppliedConfig.fromResolved(resolved),
-          appliedAt: now,
-          lastSeen: now
-        })
+        const key = keyOf({ service, member })
+        const known = members.get(key)
+        const applied = AppliedConfig.fromResolved(resolved)
+        const isNew = known?.group !== group || !AppliedConfig.worksAlike(known.applied, applied)
+        members.set(key, { service, member, group, applied, appliedAt: isNew ? now : known.appliedAt, lastSeen: now })
       }),
     leave: (member) => Effect.sync(() => void members.delete(keyOf(member))),
     list: (service) =>

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as AppliedConfig from "@weft/config/AppliedConfig"
 import * as AppliedConfigs from "@weft/config/AppliedConfigs"
+import type * as ConfigRow from "@weft/config/ConfigRow"
 import * as ReloadPlan from "@weft/config/ReloadPlan"
 import * as Resolution from "@weft/config/Resolution"
 import * as WorkloadProfile from "@weft/config/WorkloadProfile"
@@ -61,6 +62,21 @@ describe("AppliedConfig", () => {
     )
   })
 
+  it("works alike where only the source of a value, the revision or the issues differ", () => {
+    const of = (row: ConfigRow.RowResult) => AppliedConfig.fromResolved(Resolution.resolve({ service: "s", row }))
+    const twenty = of({ _tag: "Row", columns: { max_poll_records: 20 }, revision: 1 })
+    const same = of({ _tag: "Row", columns: { max_poll_records: 20, heartbeat_interval_ms: "often" }, revision: 2 })
+    assert.isNotEmpty(same.issues)
+    assert.isTrue(AppliedConfig.worksAlike(twenty, same))
+    assert.isFalse(
+      AppliedConfig.worksAlike(twenty, of({ _tag: "Row", columns: { max_poll_records: 21 }, revision: 1 }))
+    )
+    const { max_poll_records, ...fewer } = twenty.settings
+    assert.isDefined(max_poll_records)
+    assert.isFalse(AppliedConfig.worksAlike({ ...twenty, settings: fewer }, twenty))
+    assert.isFalse(AppliedConfig.worksAlike(twenty, { ...twenty, settings: fewer }))
+  })
+
   it("a member of an older version is told of by the settings that it knows", () => {
     const { concurrency, queue_max_records, ...known } = AppliedConfig.fromResolved(resolved).settings
     assert.isDefined(concurrency ?? queue_max_records)
@@ -118,7 +134,9 @@ describe("AppliedConfigs", () => {
       assert.strictEqual((yield* applied.list("a")).length, 2)
       yield* TestClock.adjust("1 second")
       yield* applied.report({ service: "a", member: "1", group: "g", resolved })
-      assert.deepInclude((yield* applied.list("a"))[0], { appliedAt: 1000, group: "g" })
+      assert.deepInclude((yield* applied.list("a"))[0], { appliedAt: 0, lastSeen: 1000, group: "g" })
+      yield* applied.report({ service: "a", member: "1", group: "h", resolved })
+      assert.deepInclude((yield* applied.list("a"))[0], { appliedAt: 1000, group: "h" })
       yield* applied.leave({ service: "a", member: "1" })
       assert.deepStrictEqual(yield* names, ["a2", "b1"])
     }).pipe(Effect.provide(AppliedConfigs.layerMemory)))

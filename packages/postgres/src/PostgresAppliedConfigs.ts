@@ -38,7 +38,7 @@ interface Row {
   readonly consumer_group_id: string
   readonly revision: number | null
   readonly profile: string
-  readonly configuration: unknown
+  readonly configuration: AppliedConfig.AppliedConfig
   readonly applied_at_ms: number
   readonly has_left: boolean
 }
@@ -146,14 +146,21 @@ export const layerWith = (
       return AppliedConfigs.AppliedConfigs.of({
         report: ({ group, member, resolved, service }) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
-            members.set(keyOf(storable(service), storable(member)), {
+            const key = keyOf(storable(service), storable(member))
+            const known = members.get(key)
+            const consumer_group_id = storable(group)
+            const configuration = storableJson(AppliedConfig.fromResolved(resolved)) as AppliedConfig.AppliedConfig
+            // A signal that the row may have changed, or a database that is back, makes no new configuration of it.
+            const isNew = known === undefined || known.has_left || known.consumer_group_id !== consumer_group_id
+              || !AppliedConfig.worksAlike(known.configuration, configuration)
+            members.set(key, {
               service_name: storable(service),
               member: storable(member),
-              consumer_group_id: storable(group),
+              consumer_group_id,
               revision: resolved.revision ?? null,
               profile: storable(resolved.profile),
-              configuration: storableJson(AppliedConfig.fromResolved(resolved)),
-              applied_at_ms: now,
+              configuration,
+              applied_at_ms: isNew ? now : known.applied_at_ms,
               has_left: false
             })
             news.openUnsafe()

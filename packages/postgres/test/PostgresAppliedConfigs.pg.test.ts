@@ -62,6 +62,24 @@ describe("PostgresAppliedConfigs", () => {
       assert.strictEqual((yield* applied.list()).length, 2)
     }).pipe(Effect.provide(Layer.provideMerge(quick, migrated))))
 
+  it.live("a member that says again what it runs with, runs with it since it first said so", () =>
+    Effect.gen(function*() {
+      const applied = yield* AppliedConfigs.AppliedConfigs
+      yield* report("m1", { max_poll_records: 20 }, 1)
+      const [first] = yield* members(({ length }) => length === 1)
+      yield* Effect.sleep("20 millis")
+      yield* report("m1", { max_poll_records: 20, description: "the same, with other words" }, 2)
+      const [again] = yield* members(([one]) => one?.applied.revision === 2)
+      assert.strictEqual(again!.appliedAt, first!.appliedAt)
+      yield* report("m1", { max_poll_records: 30 }, 3)
+      const [changed] = yield* members(([one]) => one?.applied.revision === 3)
+      assert.isAbove(changed!.appliedAt, first!.appliedAt)
+      yield* applied.leave({ service: "svc", member: "m1" })
+      yield* Effect.sleep("20 millis")
+      yield* report("m1", { max_poll_records: 30 }, 3)
+      yield* members(([one]) => one !== undefined && one.appliedAt > changed!.appliedAt)
+    }).pipe(Effect.provide(Layer.provideMerge(quick, migrated))))
+
   it.live("when a process ends, its members have left", () =>
     Effect.gen(function*() {
       const url = yield* migratedUrl

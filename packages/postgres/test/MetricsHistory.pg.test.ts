@@ -25,6 +25,24 @@ const write = (measurements: Partial<MetricsSink.Measurements>) =>
   Effect.flatMap(MetricsSink.MetricsSink, (sink) => sink.write({ metrics: [], members: [], lag: [], ...measurements }))
 
 describe("MetricsHistory", () => {
+  it.live("durations that are no histogram count for nothing", () =>
+    Effect.gen(function*() {
+      const history = yield* MetricsHistory.MetricsHistory
+      const at = yield* recently
+      yield* write({ metrics: [processingMetrics(at, { service: "odd", topic: "t", durations: [[2.5, 3]] })] })
+      const sql = yield* PgClient.PgClient
+      yield* sql`
+        INSERT INTO consumer_processing_metrics (service_name, topic, messages_processed, timestamp, durations)
+        SELECT 'odd', 't', 1, to_timestamp(${at / 1_000}::double precision), odd FROM unnest(
+          ARRAY['{"p99": 5}', 'null', '7', '[5, "x", null, ["a", 1], [1]]']::jsonb[]
+        ) AS odd`
+      const intervals = yield* history.topics({ service: "odd", since: at - minute })
+      assert.deepStrictEqual(intervals.map(({ durations }) => durations), [[[2.5, 3]]])
+      const { metrics } = yield* history.measurements({ service: "odd", since: at - minute })
+      assert.deepStrictEqual(metrics.flatMap(({ durations }) => durations), [[2.5, 3]])
+      assert.lengthOf(metrics, 5)
+    }).pipe(on(migrated)))
+
   it.live("measurements come back as they were written, oldest first", () =>
     Effect.gen(function*() {
       const history = yield* MetricsHistory.MetricsHistory

@@ -53,6 +53,23 @@ const at = (timestamp: number) => ({
 })
 
 describe("MetricsMaintenance", () => {
+  it.live("one row whose durations are no histogram does not stop the job", () =>
+    Effect.gen(function*() {
+      const limit = (yield* today) - 7 * day
+      yield* write(at(limit - 2 * hour))
+      yield* rows(`
+        INSERT INTO consumer_processing_metrics (service_name, topic, messages_processed, timestamp, durations)
+        SELECT 'odd', 't', 1, to_timestamp(${limit - hour} / 1000.0), odd FROM unnest(
+          ARRAY['{"p99": 5}', 'null', '7', '[5, "x", null, ["a", 1], [1], [2.5, 3]]']::jsonb[]
+        ) AS odd`)
+      const done = yield* MetricsMaintenance.run()
+      assert.deepStrictEqual(done.map(({ outcome }) => outcome), ["done", "done", "done"])
+      const kept = yield* rows<{ messages_processed: bigint; durations: unknown }>(
+        `SELECT messages_processed, durations FROM consumer_processing_metrics_by_hour WHERE service_name = 'odd'`
+      )
+      assert.deepStrictEqual(kept, [{ messages_processed: 4n, durations: [[2.5, 3]] }])
+    }).pipe(on(migrated)))
+
   it.live("whole days that are too old go, to the millisecond, and stay as hours", () =>
     Effect.gen(function*() {
       const limit = (yield* today) - 7 * day

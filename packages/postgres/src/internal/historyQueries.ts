@@ -5,6 +5,7 @@ import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Histogram from "@weft/pipeline/Histogram"
 import type { LagSample, MemberMetrics, ProcessingMetrics } from "@weft/pipeline/MetricsSink"
 import * as Effect from "effect/Effect"
+import { histogramOf, pairs } from "./durations.ts"
 import { storable } from "./storable.ts"
 
 export interface Times {
@@ -59,7 +60,11 @@ export const metrics = (sql: PgClient.PgClient, times: Times) =>
       FROM consumer_processing_metrics WHERE ${within(sql, times)} ORDER BY 4 DESC LIMIT ${most}::int
     ) AS newest ORDER BY timestamp, service, topic, member
   `.pipe(Effect.map((rows): ReadonlyArray<ProcessingMetrics> =>
-    rows.map((row) => ({ ...row, busiestKeyRecords: row.busiestKeyRecords ?? undefined }))
+    rows.map((row) => ({
+      ...row,
+      durations: histogramOf(row.durations),
+      busiestKeyRecords: row.busiestKeyRecords ?? undefined
+    }))
   ))
 
 export const members = (sql: PgClient.PgClient, times: Times) =>
@@ -144,7 +149,7 @@ export const topicIntervals = (sql: PgClient.PgClient, steps: Steps) =>
         SELECT
           service_name, topic, until, (pair->>0)::double precision AS bound,
           sum((pair->>1)::double precision) AS records
-        FROM measured CROSS JOIN LATERAL jsonb_array_elements(durations) AS pair
+        FROM measured CROSS JOIN LATERAL ${pairs(sql)}
         GROUP BY 1, 2, 3, 4
       ) AS buckets
       GROUP BY 1, 2, 3

@@ -4,6 +4,7 @@
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Effect from "effect/Effect"
+import { pairs } from "./durations.ts"
 
 type Sql = PgClient.PgClient
 
@@ -71,7 +72,7 @@ const processing: MetricsTable = {
           SELECT
             service_name, topic, ${hourOf(sql)} AS hour, (pair->>0)::double precision AS bound,
             sum((pair->>1)::double precision) AS records
-          FROM consumer_processing_metrics CROSS JOIN LATERAL jsonb_array_elements(durations) AS pair
+          FROM consumer_processing_metrics CROSS JOIN LATERAL ${pairs(sql)}
           WHERE ${inSpan(sql, span)}
           GROUP BY 1, 2, 3, 4
         ) AS buckets

@@ -18,14 +18,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import type { SqlError } from "effect/sql/SqlError"
+import { SqlError } from "effect/sql/SqlError"
 import { hostname } from "node:os"
 import { bounded } from "./internal/bounded.ts"
 import { readMembers } from "./internal/memberRows.ts"
 import * as ReadConfig from "./internal/readConfig.ts"
 import * as Rows from "./internal/recommendationRows.ts"
-import { detailOf } from "./internal/sqlFault.ts"
+import { detailOf, sqlStateOf } from "./internal/sqlFault.ts"
 import { storable } from "./internal/storable.ts"
 import * as MetricsHistory from "./MetricsHistory.ts"
 
@@ -97,7 +98,7 @@ export class Recommendations extends Context.Service<Recommendations, {
   readonly services: Effect.Effect<ReadonlyArray<string>, RecommendationsError>
   /**
    * Judges those services that nobody has judged for so long, and answers their names: of many processes that ask at the
-   * same time, one gets a service.
+   * same time, one gets a service. One that cannot be judged is told of when the others were.
    */
   readonly refreshDue: (
     due: Duration.Input,
@@ -203,6 +204,20 @@ export const layerWith = (options: Options = {}): Layer.Layer<Recommendations, n
         ))
       })
 
+      /** One that fails costs the others nothing; where two have no answer, nobody has. Fails with what went wrong first. */
+      const refreshEach = Effect.fnUntraced(function*(services: ReadonlyArray<string>) {
+        let first: RecommendationsError | undefined
+        let unanswered = 0
+        for (const service of services) {
+          const done = yield* Effect.result(ask(refresh(service)))
+          if (Result.isSuccess(done)) continue
+          first ??= done.failure
+          const { cause } = done.failure
+          if (!(cause instanceof SqlError && sqlStateOf(cause) !== undefined) && ++unanswered === 2) break
+        }
+        if (first !== undefined) return yield* first
+      })
+
       const measured = sql`
         SELECT DISTINCT service_name FROM consumer_member_metrics
         WHERE timestamp > now() - make_interval(secs => ${Duration.toSeconds(defaultWindow)}::double precision)
@@ -230,7 +245,7 @@ export const layerWith = (options: Options = {}): Layer.Layer<Recommendations, n
         )),
         refreshDue: (due, services) =>
           Effect.map(ask(claim(due, services)), (rows) => rows.map(({ service }) => service)).pipe(
-            Effect.tap((claimed) => Effect.forEach(claimed, (service) => ask(refresh(service)), { discard: true }))
+            Effect.tap(refreshEach)
           )
       })
     })

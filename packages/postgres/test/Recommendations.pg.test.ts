@@ -189,6 +189,35 @@ describe("Recommendations", () => {
       })
     ))
 
+  it.live("a service that cannot be judged costs the others nothing", () =>
+    withService(({ measure }) =>
+      Effect.gen(function*() {
+        const recommendations = yield* Recommendations.Recommendations
+        const sql = yield* PgClient.PgClient
+        yield* measure(stalled)
+        yield* sql`INSERT INTO consumer_member_metrics (service_name, member) VALUES ('a-broken-service', 'm')`
+        yield* sql`ALTER TABLE consumer_recommendation_runs ADD CHECK (undecided = '[]' OR service_name <> 'a-broken-service')`
+        const error = yield* Effect.flip(recommendations.refreshDue("0 seconds"))
+        assert.match(error.message, /consumer_recommendation_runs/)
+        assert.deepStrictEqual(rules(yield* recommendations.list()), ["timing-out"])
+      })
+    ))
+
+  it.live("durations that are no histogram, which another program has written, count for nothing", () =>
+    withService(({ measure }) =>
+      Effect.gen(function*() {
+        const recommendations = yield* Recommendations.Recommendations
+        const sql = yield* PgClient.PgClient
+        yield* measure(stalled)
+        yield* sql`
+          INSERT INTO consumer_processing_metrics (service_name, topic, member, messages_processed, interval_ms, durations)
+          SELECT ${service}, 't', 'other' || i, 1, 1000, odd FROM unnest(
+            ARRAY['{"p99": 5}', 'null', '7', '[5, "x", null, ["a", 1], [1]]']::jsonb[]
+          ) WITH ORDINALITY AS given (odd, i)`
+        assert.deepStrictEqual(rules(yield* recommendations.refresh(service)), ["timing-out"])
+      })
+    ))
+
   it.live("the evaluator judges by itself", () =>
     withService(({ measure, url }) =>
       Effect.gen(function*() {

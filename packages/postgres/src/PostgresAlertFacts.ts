@@ -144,15 +144,22 @@ export const layerWith = (options: Options = {}): Layer.Layer<AlertFacts.AlertFa
       const reports = sql<ReportRow>`
         SELECT
           service_name AS service,
-          count(*) FILTER (
-            WHERE left_at IS NULL
-              AND last_seen > now() - make_interval(secs => ${AlertFacts.memberGoneAfterMs / 1_000}::double precision)
-          )::integer AS alive,
+          count(*) FILTER (WHERE left_at IS NULL AND is_heard)::integer AS alive,
           floor(extract(epoch FROM max(last_seen)) * 1000)::double precision AS "seenAt",
           (array_agg(left_at IS NOT NULL ORDER BY last_seen DESC))[1] AS "hasLeft",
-          max(weft_applied_number(configuration, 'max_poll_interval_ms')) FILTER (WHERE left_at IS NULL)
-            ::double precision AS "maxPollIntervalMs"
-        FROM consumer_applied_configs
+          -- One that died with another configuration is remembered for a week: those that live come first.
+          coalesce(
+            max(max_poll_interval_ms) FILTER (WHERE left_at IS NULL AND is_heard),
+            max(max_poll_interval_ms) FILTER (WHERE left_at IS NULL)
+          )::double precision AS "maxPollIntervalMs"
+        FROM (
+          SELECT
+            service_name, last_seen, left_at,
+            weft_applied_number(configuration, 'max_poll_interval_ms') AS max_poll_interval_ms,
+            last_seen > now() - make_interval(secs => ${AlertFacts.memberGoneAfterMs / 1_000}::double precision)
+              AS is_heard
+          FROM consumer_applied_configs
+        ) AS reported
         GROUP BY service_name`
 
       const lastSeenOfADay = sql<{ readonly service: string; readonly seenAt: number }>`

@@ -97,13 +97,15 @@ describe("PostgresAlertFacts", () => {
   it.live("knows who reports, who has left, and for how long a service may make no progress", () =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const configuration = sql.json({ settings: { max_poll_interval_ms: { value: 60_000, source: "row" } } })
+      const configurationOf = (value: number) =>
+        sql.json({ settings: { max_poll_interval_ms: { value, source: "row" } } })
+      const configuration = configurationOf(60_000)
       yield* sql`
         INSERT INTO consumer_applied_configs
           (service_name, member, consumer_group_id, profile, configuration, applied_at, last_seen, left_at)
         VALUES
           ('runs', 'a', 'g', 'default', ${configuration}, now(), now() - INTERVAL '20 seconds', NULL),
-          ('runs', 'old', 'g', 'default', ${configuration}, now(), now() - INTERVAL '1 hour', NULL),
+          ('runs', 'old', 'g', 'default', ${configurationOf(86_400_000)}, now(), now() - INTERVAL '1 hour', NULL),
           ('gone', 'a', 'g', 'default', ${configuration}, now(), now() - INTERVAL '10 minutes', NULL),
           ('left', 'crashed', 'g', 'default', ${configuration}, now(), now() - INTERVAL '1 day', NULL),
           ('left', 'a', 'g', 'default', ${configuration}, now(), now() - INTERVAL '10 minutes', now()),

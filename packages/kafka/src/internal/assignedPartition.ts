@@ -135,7 +135,15 @@ export class AssignedPartition implements BatchOwner {
 
   get isReadable(): boolean {
     return this.state === "active" && !this.isSetAside && !this.queue.isEmpty &&
-      this.metadataBytes <= this.owner.metadataMaxBytes * metadataHighWater
+      !(this.hasMuchMetadata && this.tracker.outstanding > 0)
+  }
+
+  /**
+   * Near the limit gaps have to close first. Where none is ours, all of it tells of what an earlier owner settled: it
+   * becomes less only by reading on.
+   */
+  private get hasMuchMetadata(): boolean {
+    return this.metadataBytes > this.owner.metadataMaxBytes * metadataHighWater
   }
 
   wake(): void {
@@ -248,6 +256,7 @@ export class AssignedPartition implements BatchOwner {
     this.recordsSettled += records
     this.owner.onSettled(this, records)
     this.tellHeld()
+    if (this.hasMuchMetadata && this.isReadable) this.wake()
   }
 
   private tellHeld(): void {

@@ -41,6 +41,33 @@ describe("consumerState", () => {
       assert.deepStrictEqual(partitions.map(({ position }) => position), [5n, 5n, 0n, 5n])
     }))
 
+  it.effect("reads on where an earlier owner settled so much out of order that the metadata is nearly full", () =>
+    Effect.withFiber((fiber) =>
+      Effect.gen(function*() {
+        const state = yield* makeState
+        const nothing = () => undefined
+        state.transport = { start: nothing, pause: nothing, resume: nothing } as never
+        const partition = state.add(topicPartition("in", 0))
+        const settledBeyond = Array.from({ length: 1_200 }, (_, i) => {
+          const start = BigInt(i * 37 + 20)
+          return { start, end: start + BigInt(1 + (i * 7) % 15) }
+        })
+        state.start([{ partition, offset: 0n, from: "committed", settledBeyond }])
+        const records = Array.from({ length: 50_000 }, (_, i) => record(BigInt(i)))
+        state.admit(fromRecords({ topic: "in", partition: 0, records, highWatermark: 50_000n }))
+        let most = 0
+        do {
+          const batch = state.take(100, fiber)
+          assert.isDefined(batch, `nothing is handed out at ${partition.tracker.watermark}`)
+          // Commits that the schedule makes while the records are at work, and after that.
+          partition.commitPoint()
+          batch!.settleAll()
+          most = Math.max(most, partition.commitPoint().metadata.length)
+        } while (partition.metadataBytes > 2_900)
+        assert.isAbove(most, 3_072, "above three quarters of the limit")
+      })
+    ))
+
   it.live("keeps nothing of partitions that were given up, also where nobody reads the merged stream", () =>
     Effect.gen(function*() {
       const state = yield* makeState

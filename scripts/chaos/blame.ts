@@ -5,9 +5,27 @@
 import type { Ledger, Repeat } from "./ledger.ts"
 import type { FaultKind } from "./plan.ts"
 
+/**
+ * A conversion is no fault that is drawn: it is seen, where a change of `group_protocol` or the end of a member leads to it.
+ *
+ * KIP-848's coordinator converts a group online, when the first member of the new protocol joins and when the last one
+ * leaves, or its session ends. What a member hands over on purpose it has drained and committed before, in both protocols and
+ * both directions: the change of the setting repeats nothing by itself, and so its bound is nothing.
+ *
+ * To KIP-848's protocol the conversion keeps each classic member under the generation that it has, which it may commit under
+ * until it joins again: that, too, repeats nothing.
+ *
+ * Back to the classic protocol the new classic group is of the *group's* epoch. A classic member whose own is older, since
+ * somebody came or went and it has not joined again yet, is refused from that moment on (ILLEGAL_GENERATION): it cannot
+ * commit what it has settled since its last commit, nor what it writes until its next heartbeat or commit tells it, and that
+ * is repeated. All that is certain is that each member may be such a one, so that is the bound: what was written from one
+ * commit before the conversion until all have heard of it.
+ */
+export type HappenedKind = FaultKind | "conversion"
+
 /** A fault as it happened; times in milliseconds since 1970. */
 export interface Happened {
-  readonly kind: FaultKind
+  readonly kind: HappenedKind
   readonly what: string
   /** The member that it hit. */
   readonly member: string | undefined
@@ -46,8 +64,11 @@ export class Blame {
 
   /** Answers the fault that explains it, after counting it there; undefined where none does. */
   assign(repeat: Repeat): Happened | undefined {
-    const found = this.faults.findLast((fault) => this.explains(fault, repeat) && fault.kind !== "broker")
-      ?? this.faults.findLast((fault) => this.explains(fault, repeat))
+    // First those of one member, then those of all, then those that last long.
+    const explaining = this.faults.filter((fault) => this.explains(fault, repeat))
+    const found = explaining.findLast(({ kind }) => kind === "kill" || kind === "freeze")
+      ?? explaining.findLast(({ kind }) => kind === "conversion")
+      ?? explaining.at(-1)
     if (found !== undefined) found.repeats++
     return found
   }
@@ -61,6 +82,7 @@ export class Blame {
     if (kind === "freeze" && member !== undefined) {
       return this.writtenBy(member, this.lastCommitBefore(startedAt), this.overAt(fault))
     }
+    if (kind === "conversion") return this.ledger.writtenByAll(this.lastCommitBefore(startedAt), this.overAt(fault))
     return kind === "broker" ? this.ledger.writtenByAll(startedAt - uncommittedMs, this.overAt(fault)) : 0
   }
 
@@ -79,12 +101,15 @@ export class Blame {
         return [first, again].some(({ atMs, member }) =>
           isBy(fault, member) && isWithin(atMs, from, this.overAt(fault))
         )
+      case "conversion":
+        return isWithin(first.atMs, from, this.overAt(fault))
       case "broker":
         return isWithin(first.atMs, from, this.overAt(fault)) || isWithin(again.atMs, from, this.overAt(fault))
       case "postgres":
       case "terminate":
       case "scale":
       case "configure":
+      case "protocol":
         return false
     }
   }

@@ -24,7 +24,9 @@ export const firstRow: Readonly<Record<string, string | number>> = {
   partition_assignment_strategy: "sticky"
 }
 
-type Change = Readonly<Record<string, string | number | boolean>>
+export type GroupProtocol = "classic" | "consumer"
+
+export type Change = Readonly<Record<string, string | number | boolean>>
 
 /** Hot and rejoin settings; none lengthens the time between commits beyond a second. */
 export const drawChange = (draws: Draws): Change =>

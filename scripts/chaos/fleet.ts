@@ -1,4 +1,5 @@
 /** The members that run now, and how they come and go. */
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describeExit, type Exit, Member } from "./member.ts"
 
@@ -16,6 +17,7 @@ const youngMs = 10_000
 export class Fleet {
   readonly members = new Set<Member>()
   private readonly options: FleetOptions
+  private readonly logs: Array<string> = []
   private started = 0
 
   constructor(options: FleetOptions) {
@@ -26,6 +28,7 @@ export class Fleet {
     const name = `member-${++this.started}`
     const member = new Member(name, join(this.options.logFolder, `${name}.log`), this.options.environment)
     this.members.add(member)
+    this.logs.push(member.logFile)
     void member.exited.then((exit) => {
       this.members.delete(member)
       if (member.isTaken) return
@@ -57,6 +60,11 @@ export class Fleet {
     clearTimeout(deadline)
     if (exit.code === 0 || exit.signal === "SIGKILL" || (isYoung && exit.signal === "SIGTERM")) return
     this.options.onViolation(`${member.name} ended on SIGTERM with ${describeExit(exit)}:\n${member.logTail(5)}`)
+  }
+
+  /** How many members, also of those that are gone, have said it in their logs. */
+  saying(what: RegExp): number {
+    return this.logs.filter((file) => what.test(readFileSync(file, "utf8"))).length
   }
 
   /** The orderly end of all of them. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { KafkaServer } from "../servers/kafkaServer.ts"
 import type { PostgresServer } from "../servers/postgres.ts"
 import type { Blame, Happened } from "./blame.ts"
-import { drawChange, setRow } from "./configRow.ts"
+import { type Change, drawChange, type GroupProtocol, setRow } from "./configRow.ts"
 import { draws } from "./draws.ts"
 import type { Fleet } from "./fleet.ts"
 import type { Member } from "./member.ts"
@@ -15,7 +15,11 @@ export interface InjectorOptions {
   readonly postgres: PostgresServer
   readonly databaseUrl: string
   readonly service: string
+  /** What the row says at first. */
+  readonly protocol: GroupProtocol
   readonly members: number
+  /** Whether the group has done any work yet. */
+  readonly isAtWork: () => boolean
   readonly blame: Blame
   readonly log: (text: string) => void
   readonly signal: AbortSignal
@@ -30,9 +34,11 @@ export class Injector {
   private brokers: Promise<void> = Promise.resolve()
   private database: Promise<void> = Promise.resolve()
   private readonly underWay = new Set<Promise<void>>()
+  private protocol: GroupProtocol
 
   constructor(options: InjectorOptions) {
     this.options = options
+    this.protocol = options.protocol
   }
 
   /** Carries the plan out, from now on; ends when everything is undone. */
@@ -63,7 +69,11 @@ export class Injector {
       case "postgres":
         return this.database = this.database.then(() => this.outage(fault))
       case "configure":
-        return this.database = this.database.then(() => this.configure(fault))
+        return this.database = this.database.then(() =>
+          this.configure(drawChange(draws(String(fault.pick))), "configure")
+        )
+      case "protocol":
+        return this.database = this.database.then(() => this.toggle())
     }
   }
 
@@ -139,10 +149,16 @@ export class Injector {
     happened.endedAt = Date.now()
   }
 
-  private async configure(fault: PlannedFault): Promise<void> {
+  private async toggle(): Promise<void> {
+    // What nobody has spoken yet is not changed.
+    for (let i = 0; i < 300 && !this.options.isAtWork() && !this.options.signal.aborted; i++) await sleep(100)
+    this.protocol = this.protocol === "classic" ? "consumer" : "classic"
+    await this.configure({ group_protocol: this.protocol }, "protocol")
+  }
+
+  private async configure(change: Change, kind: "configure" | "protocol"): Promise<void> {
     if (this.options.signal.aborted) return
-    const change = drawChange(draws(String(fault.pick)))
-    const happened = this.begin("configure", `configuration ${JSON.stringify(change)}`, undefined)
+    const happened = this.begin(kind, `configuration ${JSON.stringify(change)}`, undefined)
     await setRow(this.options.databaseUrl, this.options.service, change)
     happened.endedAt = Date.now()
   }

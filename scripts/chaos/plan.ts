@@ -24,8 +24,8 @@ export const drawScene = (
   }
 }
 
-/** What a person does on purpose; nothing may be repeated by it. */
-export const plannedKinds = ["terminate", "scale", "configure"] as const
+/** What a person does on purpose; nothing may be repeated by it, unless the coordinator converts the group meanwhile. */
+export const plannedKinds = ["terminate", "scale", "configure", "protocol"] as const
 /** What repeats records, up to a bound. */
 export const hardKinds = ["kill", "freeze", "broker"] as const
 
@@ -52,6 +52,9 @@ const perMinute = (kind: FaultKind, planned: boolean): number => {
       return planned ? 2 : 0.5
     case "configure":
       return planned ? 2 : 0.5
+    case "protocol":
+      // At least two in a minute: there and back.
+      return planned ? 2 : 1.2
     case "kill":
       return planned ? 0 : 2.7
     case "freeze":
@@ -75,6 +78,7 @@ const lasts = (kind: FaultKind, draws: Draws): number => {
       return draws.between(3_000, 15_000)
     case "scale":
     case "configure":
+    case "protocol":
       return 0
   }
 }
@@ -84,7 +88,7 @@ export const drawPlan = (
   draws: Draws,
   options: { readonly durationMs: number; readonly planned: boolean }
 ): ReadonlyArray<PlannedFault> =>
-  (["terminate", "scale", "configure", "kill", "freeze", "broker", "postgres"] as const)
+  (["terminate", "scale", "configure", "protocol", "kill", "freeze", "broker", "postgres"] as const)
     .flatMap((kind) => {
       const own = draws.named(kind)
       const wanted = perMinute(kind, options.planned) * options.durationMs / 60_000

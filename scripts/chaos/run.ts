@@ -5,11 +5,12 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Blame } from "./blame.ts"
 import { Checkpoints } from "./checkpoints.ts"
-import { firstRow } from "./configRow.ts"
+import { firstRow, type GroupProtocol } from "./configRow.ts"
 import { draws } from "./draws.ts"
 import { Filler } from "./filler.ts"
 import type { ChaosFlags } from "./flags.ts"
 import { Fleet } from "./fleet.ts"
+import { GroupWatch } from "./groupWatch.ts"
 import { Injector } from "./injector.ts"
 import { Ledger, type Repeat } from "./ledger.ts"
 import { drawPlan, drawScene, type Scene } from "./plan.ts"
@@ -22,6 +23,8 @@ import { startWorld, stopAll, type World } from "./world.ts"
 const checkEveryMs = 3_000
 /** A line about the state at every fourth checkpoint. */
 const checksPerLine = 4
+/** What a member says whose transport or brokers do not have the protocol of the row. */
+const adapted = /cannot apply groupProtocol = consumer: classic/
 /** Violations that are told in full; the others are counted. */
 const toldViolations = 30
 
@@ -84,6 +87,12 @@ const environmentOf = (world: World, scene: Scene, transport: string): Readonly<
   ...(scene.concurrency !== undefined && { RELAY_CONCURRENCY: String(scene.concurrency) })
 })
 
+/** Of the relay's transports one is another's in the other group protocol; here that is for the row, so that it can change. */
+const madeOf = (transport: string): { readonly transport: string; readonly protocol: GroupProtocol } =>
+  transport === "platformatic-consumer"
+    ? { transport: "platformatic", protocol: "consumer" }
+    : { transport, protocol: "classic" }
+
 /** Answers how many violations there were. */
 export const run = async ({ flags, print, signal }: RunOptions): Promise<number> => {
   const began = Date.now()
@@ -120,7 +129,9 @@ const carryOut = async (
     `seed ${flags.seed}: order ${scene.order}, work ${scene.workMs} ms, failing ${scene.fail}, ` +
       `concurrency ${scene.concurrency ?? "one for each partition"}; ${plan.length} faults in ${flags.minutes} min`
   )
-  const world = await startWorld({ nodes: flags.nodes, partitions: flags.partitions, row: firstRow }, started)
+  const { protocol, transport } = madeOf(flags.transport)
+  const row = { ...firstRow, group_protocol: protocol }
+  const world = await startWorld({ nodes: flags.nodes, partitions: flags.partitions, row }, started)
   print(`servers ready after ${story.seconds.toFixed(1)} s`)
   story.startedAt = Date.now()
 
@@ -141,7 +152,7 @@ const carryOut = async (
   const reader = new Reader({ client, names, ledger, onViolation })
   started.push(() => reader.stop())
   await reader.start()
-  const fleet = new Fleet({ environment: environmentOf(world, scene, flags.transport), logFolder, onViolation })
+  const fleet = new Fleet({ environment: environmentOf(world, scene, transport), logFolder, onViolation })
   started.push(() => fleet.stop())
   for (let i = 0; i < flags.members; i++) fleet.start()
   const checkpoints = new Checkpoints({ admin, names, ledger, reader, onViolation })
@@ -161,7 +172,9 @@ const carryOut = async (
     postgres: world.postgres,
     databaseUrl: world.databaseUrl,
     service: names.service,
+    protocol,
     members: flags.members,
+    isAtWork: () => ledger.relayed > 0,
     blame,
     log: story.log,
     signal
@@ -184,6 +197,9 @@ const carryOut = async (
     }
   }
   const checking = keepChecking()
+  const groupWatch = new GroupWatch({ admin, group: names.group, first: protocol, blame, log: story.log })
+  started.push(() => groupWatch.stop())
+  groupWatch.start()
   await Promise.all([filler.run(), injector.run(plan)])
   const filledAfter = story.seconds
   const ends = signal.aborted ? [] : await checkpoints.inputEnds()
@@ -202,6 +218,10 @@ const carryOut = async (
   print(
     `${ledger.acknowledgedRecords} records acknowledged${filler.unknown > 0 ? ` (${filler.unknown} in doubt)` : ""}, ` +
       `${ledger.relayed} relayed, of these ${ledger.deadLetters} to the dead letters; ${ledger.repeats} duplicates`
+  )
+  print(
+    `the group was converted to KIP-848's protocol ${groupWatch.seen.consumer} times, and back ` +
+      `${groupWatch.seen.classic} times; ${fleet.saying(adapted)} members said that they go on with classic`
   )
   print(
     `${checkpoints.made} checkpoints of the commits, ${checkpoints.skipped} skipped while no broker answered; ` +

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest"
 import { Blame, type Happened, uncommittedMs } from "../chaos/blame.ts"
 import { Checkpoints } from "../chaos/checkpoints.ts"
+import { GroupWatch, SpokenProtocol } from "../chaos/groupWatch.ts"
 import { Ledger, type Repeat, type Written } from "../chaos/ledger.ts"
 import { Progress } from "../chaos/progress.ts"
 import { verdict } from "../chaos/verdict.ts"
@@ -140,7 +141,9 @@ describe("the blame", () => {
 
   it("finds nobody for what a member repeats that only saw others come, go or die", () => {
     const blame = new Blame(setUp().ledger)
-    for (const kind of ["terminate", "scale", "configure", "postgres"] as const) blame.add(fault(kind, 50_000, "one"))
+    for (const kind of ["terminate", "scale", "configure", "protocol", "postgres"] as const) {
+      blame.add(fault(kind, 50_000, "one"))
+    }
     blame.add(fault("kill", 50_000, "three"))
     expect(blame.assign(repeat(["one", 49_990], ["two", 51_000]))).toBeUndefined()
   })
@@ -172,6 +175,82 @@ describe("the blame", () => {
     blame.add(kill)
     expect(blame.assign(repeat(["", 9_000], ["", 12_000]))).toBe(kill)
     expect([kill.repeats, blame.bound(kill)]).toEqual([1, 1])
+  })
+})
+
+describe("a group that is converted", () => {
+  const asked = (first: "classic" | "consumer", ...states: ReadonlyArray<string>) => {
+    const spoken = new SpokenProtocol(first)
+    return states.map((state, i) => spoken.observe(state, i * 100, i * 100 + 10))
+  }
+
+  it("is seen to go over, and back, between two looks at it", () => {
+    expect(asked("classic", "Stable", "Dead", "Dead", "PreparingRebalance")).toEqual([
+      undefined,
+      { to: "consumer", afterMs: 0, beforeMs: 110 },
+      undefined,
+      { to: "classic", afterMs: 200, beforeMs: 310 }
+    ])
+    expect(asked("consumer", "Dead", "Stable")).toEqual([undefined, { to: "classic", afterMs: 0, beforeMs: 110 }])
+  })
+
+  it("is not where nobody has joined yet, or nobody is left", () => {
+    expect(asked("classic", "Dead", "Dead", "Stable", "Empty", "Stable")).toEqual(Array(5).fill(undefined))
+  })
+
+  it("to classic may repeat what its members had not committed then, and what they wrote until they heard of it", () => {
+    const { ledger, write } = setUp("none")
+    const blame = new Blame(ledger)
+    for (let offset = 0; offset < 200; offset++) {
+      write(offset, { atMs: startedAt + offset * 100, member: offset % 2 === 0 ? "one" : "two" })
+    }
+    const conversion = { ...fault("conversion", 10_000), endedAt: startedAt + 10_100 }
+    blame.add(conversion)
+    for (const member of ["one", "two"]) {
+      expect(blame.assign(repeat([member, 10_000 - uncommittedMs - 1], ["two", 13_000]))).toBeUndefined()
+      expect(blame.assign(repeat([member, 10_000 - uncommittedMs], ["two", 13_000]))).toBe(conversion)
+      expect(blame.assign(repeat([member, 10_100 + uncommittedMs], ["two", 13_000]))).toBe(conversion)
+      expect(blame.assign(repeat([member, 10_100 + uncommittedMs + 1], ["two", 13_000]))).toBeUndefined()
+    }
+    expect([conversion.repeats, blame.bound(conversion)]).toEqual([4, (100 + 2 * uncommittedMs) / 100 + 1])
+  })
+
+  it("is not blamed for what a killed member repeats, and is before a broker that was away", () => {
+    const blame = new Blame(setUp().ledger)
+    const broker = fault("broker", 49_000)
+    const kill = fault("kill", 50_000, "one")
+    const conversion = fault("conversion", 50_500)
+    for (const one of [kill, conversion, broker]) blame.add(one)
+    expect(blame.assign(repeat(["one", 49_900], ["two", 52_000]))).toBe(kill)
+    expect(blame.assign(repeat(["two", 49_900], ["one", 52_000]))).toBe(conversion)
+  })
+
+  it("is told to the blame where it is back, and where no coordinator answered the time is as long as it was away", async () => {
+    const blame = new Blame(setUp().ledger)
+    const told: Array<string> = []
+    const states = ["Stable", "Dead", undefined, "Stable"]
+    const watch: GroupWatch = new GroupWatch({
+      admin: {
+        describeGroups: () => {
+          const state = states.shift()
+          if (states.length === 0) void watch.stop()
+          if (state === undefined) return Promise.reject(new Error("away"))
+          return Promise.resolve({ groups: [{ state }] })
+        }
+      },
+      group: "g",
+      first: "classic",
+      blame,
+      log: (text) => told.push(text)
+    })
+    watch.start()
+    await expect.poll(() => states.length).toBe(0)
+    await watch.stop()
+    expect(told).toEqual(["the group was converted to consumer", "the group was converted to classic"])
+    expect(watch.seen).toEqual({ classic: 1, consumer: 1 })
+    const [conversion, ...others] = blame.faults
+    expect([conversion!.kind, others]).toEqual(["conversion", []])
+    expect(conversion!.endedAt! - conversion!.startedAt).toBeGreaterThanOrEqual(150)
   })
 })
 

@@ -14,10 +14,18 @@ describe("the plan of a chaos run", () => {
   })
 
   it("has every kind of fault in a minute, and in twenty at least 50 kills and 5 outages of each server", () => {
-    expect(new Set(plan("a", 1).map(({ kind }) => kind)).size).toBe(7)
+    expect(new Set(plan("a", 1).map(({ kind }) => kind)).size).toBe(8)
     expect(count("a", 20, "kill")).toBeGreaterThanOrEqual(50)
     expect(count("a", 20, "broker")).toBeGreaterThanOrEqual(5)
     expect(count("a", 20, "postgres")).toBeGreaterThanOrEqual(5)
+  })
+
+  it("changes the group protocol at least there and back in each minute, planned or not", () => {
+    for (const seed of ["a", "b", "c"]) {
+      for (const planned of [false, true]) {
+        expect(plan(seed, 1, planned).filter(({ kind }) => kind === "protocol").length).toBe(2)
+      }
+    }
   })
 
   it("has only what is done on purpose where it is told so", () => {

@@ -13,6 +13,7 @@ import * as Platformatic from "@weft/platformatic/Platformatic"
 import * as Postgres from "@weft/postgres/Postgres"
 import * as PostgresConfigStore from "@weft/postgres/PostgresConfigStore"
 import * as PostgresMetricsSink from "@weft/postgres/PostgresMetricsSink"
+import * as PostgresRejoinTurns from "@weft/postgres/PostgresRejoinTurns"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -25,7 +26,7 @@ import * as RelaySettings from "./RelaySettings.ts"
 const database = (settings: RelaySettings.RelaySettings) =>
   settings.databaseUrl === undefined
     ? Layer.merge(ConfigStore.layerStatic(), MetricsSink.layerNone)
-    : Layer.merge(PostgresConfigStore.layer, PostgresMetricsSink.layer).pipe(
+    : Layer.mergeAll(PostgresConfigStore.layer, PostgresMetricsSink.layer, PostgresRejoinTurns.layer).pipe(
       Layer.provide(Postgres.layerUrl(Redacted.make(settings.databaseUrl), { applicationName: settings.member }))
     )
 

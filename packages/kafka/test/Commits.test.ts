@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FaultPlan } from "@weft/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { ConsumerEvent } from "../src/ConsumerEvent.ts"
@@ -114,6 +115,21 @@ describe("a commit", () => {
           if (limit >= 100) assert.isBelow(repeated, settled.length)
         })))
   }
+
+  it.effect("that is given up on its way is made all the same, also where nothing more is settled", () =>
+    withCluster({ records: 10 }, (cluster) =>
+      Effect.gen(function*() {
+        yield* cluster.apply(FaultPlan.delay("commit", "20 seconds"))
+        const consumer = yield* member()
+        const outcomes: Array<Option.Option<void>> = []
+        yield* Effect.forkChild(Stream.runForEach(consumer.batches, (batch) =>
+          Effect.map(Effect.timeoutOption(consumer.commit(batch), "1 second"), (outcome) =>
+            void outcomes.push(outcome))))
+        yield* advance(30_000)
+        assert.deepStrictEqual(outcomes, [Option.none()])
+        assert.strictEqual((yield* consumer.snapshot)[0]?.committed, 10n)
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 10 })
+      })))
 
   it.effect("that has not been made yet is not forgotten by a seek to where the partition stands", () =>
     withCluster({ records: 10 }, (cluster) =>

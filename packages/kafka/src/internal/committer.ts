@@ -100,7 +100,10 @@ export class Committer {
 
   /** The same, for whoever has all that he wants once `isDone`, whatever becomes of the rest. */
   flushUntil(isDone: () => boolean): Effect.Effect<void, KafkaError> {
-    return Effect.suspend(() => this.attempt(this.options.retryBackoffMs(), isDone))
+    return Effect.suspend(() =>
+      // Whoever gives up takes along neither what is on its way nor the attempts to come: the schedule sees to them.
+      Effect.onInterrupt(this.attempt(this.options.retryBackoffMs(), isDone), () => Effect.sync(() => this.rest(0)))
+    )
   }
 
   /** The same before partitions are given up: what was refused a moment ago is asked for again, as there is no later. */

@@ -193,6 +193,20 @@ describe("committer", () => {
       assert.deepStrictEqual(yield* commit(0), [4_000])
     }))
 
+  it.effect("goes on by itself where whoever waited for a commit gives up between two attempts", () =>
+    Effect.gen(function*() {
+      const { committer, isCommitted, requests } = yield* withTopics(
+        ["in"],
+        (_, atMs) => atMs < 5_000 ? "NOT_COORDINATOR" : undefined
+      )
+      // Settled, and committed by hand: the schedule has nothing to do.
+      yield* Effect.forkChild(Effect.timeoutOption(committer.flush, 1_000))
+      yield* TestClock.adjust(4_000)
+      assert.isAbove(requests.length, 1)
+      yield* TestClock.adjust(10_000)
+      assert.isTrue(isCommitted("in"))
+    }))
+
   it.effect("rests while a longer schedule than before is waited for", () =>
     Effect.gen(function*() {
       const { change, commits, committer, looks } = yield* make

@@ -118,6 +118,21 @@ describe("weft config", () => {
       })
     ))
 
+  it.live("migrate --status tells what becomes of Loom's tables", () =>
+    Effect.gen(function*() {
+      const url = yield* Effect.promise(freshDatabase)
+      yield* Effect.provide(
+        Effect.flatMap(SqlClient.SqlClient, (sql) =>
+          sql`CREATE TABLE pipeline_consumer_configs (
+            service_name text PRIMARY KEY, max_poll_records integer NOT NULL DEFAULT 100
+          )`),
+        Postgres.layerUrl(Redacted.make(url))
+      )
+      const { code, out } = yield* Effect.provide(weft("migrate --status"), database(url))
+      assert.strictEqual(code, 0)
+      assert.include(out, "  pipeline_consumer_configs: max_poll_records may be left out, and is NULL then\n")
+    }))
+
   it.live("without the tables it says how to get them", () =>
     Effect.gen(function*() {
       const url = yield* Effect.promise(freshDatabase)

@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import * as FastCheck from "fast-check"
 import { parse, render } from "../src/internal/configDocument.ts"
 import { memory, weft } from "./support/weft.ts"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -92,6 +93,17 @@ describe("weft config validate --file", () => {
       assert.strictEqual(bad.code, 6)
       assert.include(bad.out, "max_poll_records \"many\" is not")
       assert.include(bad.out, "the column \"colour\" is no setting")
+      // Set, and blank: that is no database either.
+      const empty = yield* weft(["config", "validate", "-f", file("services:\n  geo:\n    max_poll_records: 10\n")])
+        .pipe(
+          Effect.provideService(
+            ConfigProvider.ConfigProvider,
+            ConfigProvider.fromEnv({ env: { DATABASE_URL: " " } })
+          )
+        )
+      assert.deepStrictEqual([empty.code, empty.err], [0, ""])
+      const both = yield* weft(["config", "validate", "other", "-f", file("services: {}")])
+      assert.strictEqual(both.code, 2)
       assert.strictEqual((yield* weft(["config", "validate", "-f", file("services: 3")])).code, 2)
       assert.strictEqual((yield* weft(["config", "validate", "-f", join(folder, "none.yaml")])).code, 2)
     }).pipe(Effect.provide(memory()), Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true })))))

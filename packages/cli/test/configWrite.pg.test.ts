@@ -170,6 +170,11 @@ describe("weft config history and revert", () => {
         assert.strictEqual(newest.reason, "back to revision 1")
         yield* weft("config remove geo")
         assert.strictEqual(yield* value("geo", "max_poll_records"), "exit 3")
+        for (const limit of ["0", "-3", "3000000000"]) {
+          const none = yield* weft(`config history geo --limit ${limit}`)
+          assert.deepStrictEqual([none.code, none.out], [2, ""])
+          assert.include(none.err, `--limit is a number from 1 to 1000000, not ${limit}`)
+        }
         // What was removed has a history, and comes back.
         assert.include((yield* weft("config history geo")).out, "removed")
         assert.strictEqual((yield* weft("config revert geo 3")).code, 0)

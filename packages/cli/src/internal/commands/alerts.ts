@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import { userInfo } from "node:os"
 import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
+import { positive } from "../counts.ts"
 import { withDatabase } from "../database.ts"
 import { type Paint, safe } from "../paint.ts"
 import { unknownService } from "../services.ts"
@@ -82,7 +83,7 @@ const show = Effect.fnUntraced(function*(options: {
 }) {
   const { all, exitCode, limit } = options
   const service = Option.getOrUndefined(options.service)
-  if (limit < 1) return yield* new CliFailure({ kind: "Usage", message: `--limit is ${limit}: it accepts 1 and more` })
+  yield* positive("--limit", limit)
   if (service !== undefined) yield* knownService(service)
   const alerts = yield* PostgresAlerts.list({ service, all, limit })
   const now = yield* Clock.currentTimeMillis

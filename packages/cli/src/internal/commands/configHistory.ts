@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type Answer, answer } from "../answer.ts"
+import { positive } from "../counts.ts"
 import { type Paint, safe } from "../paint.ts"
 import { knownService, withServices } from "../services.ts"
 import { moment } from "../times.ts"
@@ -25,11 +26,12 @@ const revisionText = (paint: Paint, revision: ConfigHistory.Revision): string =>
     ...revision.changes.map(({ column, from, to }) => `  ${safe(column)}  ${shown(from)} -> ${shown(to)}`)
   ].join("\n")
 
-const read = Effect.fnUntraced(function*(service: string, options: ConfigHistory.ListOptions) {
+const read = Effect.fnUntraced(function*(service: string, limit: number, before: number | undefined) {
+  yield* positive("--limit", limit)
   const history = yield* ConfigHistory.ConfigHistory
-  const revisions = yield* history.list(service, options)
+  const revisions = yield* history.list(service, { limit, before })
   // A row that was removed has a history, one that never was is perhaps a slip of the fingers.
-  if (revisions.length === 0 && options.before === undefined) yield* knownService(service)
+  if (revisions.length === 0 && before === undefined) yield* knownService(service)
   return {
     json: revisions.map(({ newRow, oldRow, reason, ...revision }) => ({
       ...revision,
@@ -60,7 +62,7 @@ export const history = Command.make(
       Flag.optional
     )
   },
-  ({ before, limit, service }) => answer(withServices(read(service, { limit, before: Option.getOrUndefined(before) })))
+  ({ before, limit, service }) => answer(withServices(read(service, limit, Option.getOrUndefined(before))))
 ).pipe(
   Command.withDescription("Show who changed what of a service's row, when and why, the newest first"),
   Command.withExamples([{ command: "weft config history georegion-detector --limit 10" }])

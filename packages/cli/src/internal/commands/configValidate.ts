@@ -5,11 +5,12 @@ import * as ConfigWriter from "@weft/postgres/ConfigWriter"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
 import type { Services } from "../configDocument.ts"
+import { isDatabaseNamed } from "../database.ts"
 import { isWrong } from "../issues.ts"
 import { safe } from "../paint.ts"
 import { knownService, withServices } from "../services.ts"
@@ -65,11 +66,18 @@ const withProfiles = Effect.fnUntraced(function*(services: Services) {
 
 const inFile = Effect.fnUntraced(function*(text: string) {
   const services = yield* servicesIn(text)
-  const url = yield* Effect.orElseSucceed(Config.option(Config.String("DATABASE_URL")), Option.none)
-  return Option.isSome(url)
+  return (yield* isDatabaseNamed)
     ? verdict(yield* withServices(withProfiles(services)))
     : verdict(alone(services), "DATABASE_URL is not set: profiles and rules of the database were not looked at")
 })
+
+const notBoth = Effect.fail(
+  new CliFailure({
+    kind: "Usage",
+    message: "services are named, and a file: a file is checked as a whole",
+    next: "weft config validate --file PATH, or weft config validate SERVICE"
+  })
+)
 
 const inDatabase = Effect.fnUntraced(function*(services: ReadonlyArray<string>) {
   if (services.length > 0) return verdict(yield* Effect.forEach(services, knownService))
@@ -91,7 +99,10 @@ export const validate = Command.make(
     )
   },
   ({ file, services }) =>
-    answer(Option.match(file, { onNone: () => withServices(inDatabase(services)), onSome: inFile }))
+    answer(Option.match(file, {
+      onNone: () => withServices(inDatabase(services)),
+      onSome: (text) => services.length === 0 ? inFile(text) : notBoth
+    }))
 ).pipe(
   Command.withDescription(
     "Check configurations: which values would be refused, and why. Ends with 6 where there are any, for use in scripts"

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
+import { positive } from "../counts.ts"
 import { byCause, bytesText, isDeadLetterTopic, type Letter, letterJson, letterOf, ownHeaders } from "../deadLetters.ts"
 import { knownTopics, withKafka } from "../kafka.ts"
 import type { Paint } from "../paint.ts"
@@ -162,11 +163,6 @@ const show = Command.make("show", {
       { command: "weft dlq show orders.dlq", description: "The last 20" },
       { command: "weft dlq show orders.dlq --at 0@1200", description: "One, with its value and stack trace" }
     ])
-  )
-
-const positive = (flag: string, value: number) =>
-  value >= 1 && value <= 1_000_000 ? Effect.succeed(value) : Effect.fail(
-    new CliFailure({ kind: "Usage", message: `${flag} is a number from 1 to 1000000, not ${value}` })
   )
 
 const countLetters = Effect.fnUntraced(function*(topic: string, last: number) {

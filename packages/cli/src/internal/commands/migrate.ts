@@ -45,6 +45,7 @@ const status: Effect.Effect<Answer, CliFailure, Effect.Services<ReturnType<typeo
           names(paint, "applied", found.applied),
           names(paint, "pending", found.pending),
           names(paint, "applied by a newer version of weft", found.unknown),
+          names(paint, "what becomes of the tables that are there", found.adopts),
           found.pending.length === 0
             ? "nothing to do"
             : `weft migrate applies ${count(found.pending.length, "file")}, all or none`

@@ -137,6 +137,16 @@ describe("the guide's queries, on services that run", () => {
 
       const recommendations = yield* Recommendations.Recommendations
       yield* until("a recommendation", Effect.map(recommendations.refresh("my-geocoder"), ({ length }) => length > 0))
+        .pipe(
+          Effect.onError(() =>
+            Effect.orDie(Effect.forEach([
+              "SELECT undecided::text FROM consumer_recommendation_runs",
+              "SELECT member, applied_at, last_seen, left_at FROM consumer_applied_configs WHERE service_name = 'my-geocoder'",
+              "SELECT timestamp, interval_ms, partitions FROM consumer_member_metrics WHERE service_name = 'my-geocoder'",
+              "SELECT timestamp, partition, lag FROM consumer_lag_history WHERE service_name = 'my-geocoder' ORDER BY 1"
+            ], (statement) => Effect.flatMap(query(statement), (rows) => show(statement, rows))))
+          )
+        )
       const advice = yield* recommendations.list("my-geocoder")
       yield* show(
         "Get Optimization Recommendations",

@@ -73,6 +73,35 @@ describe("5 stall", () => {
         assert.include(stalled.fiber!.stack[0], "Stalls.test.ts")
       })))
 
+  it.effect("is none where the time of day jumps, and the client library is not taken for silent", () =>
+    withCluster({ records: 5 }, (cluster) =>
+      Effect.gen(function*() {
+        const clock = yield* Clock.Clock
+        let aheadMs = 0
+        const set: Clock.Clock = {
+          ...clock,
+          currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + aheadMs,
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + aheadMs)
+        }
+        const consumer = yield* Effect.provideService(
+          member({ maxPollIntervalMs, sessionTimeoutMs: 10_000, stallPolicy: "leave" }),
+          Clock.Clock,
+          set
+        )
+        const events = yield* collectEvents(consumer)
+        yield* Effect.forkChild(
+          Stream.runForEach(consumer.batches, (batch) => Effect.map(Effect.sleep(5_000), () => batch.settleAll()))
+        )
+        yield* advance(2_000)
+        aheadMs = 3_600_000
+        yield* advance(2_000)
+        aheadMs = -3_600_000
+        yield* advance(10_000)
+        const bad = (yield* Ref.get(events)).filter((event) => event._tag === "Stalled" || event._tag === "Crashed")
+        assert.deepStrictEqual(bad, [])
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 5 })
+      })))
+
   it.effect("is seen at a record that holds the commit though others of its partition go on", () =>
     withCluster({ records: 5 }, (cluster) =>
       Effect.gen(function*() {

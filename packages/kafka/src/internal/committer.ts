@@ -13,6 +13,7 @@ import { keyOf } from "../TopicPartition.ts"
 import type { OffsetAndMetadata, TransportConsumer } from "../Transport.ts"
 import type { AssignedPartition } from "./assignedPartition.ts"
 import { type CommitPolicy, delay } from "./commitSchedule.ts"
+import { monotonicMs } from "./monotonicMs.ts"
 import { higherLimit, lowerLimit, maxBytes } from "./offsetMetadata.ts"
 
 export interface CommitterOptions {
@@ -66,7 +67,7 @@ export class Committer {
   }
 
   onSettled(records: number): void {
-    if (this.settled === 0) this.firstSettledAt = this.options.clock.currentTimeMillisUnsafe()
+    if (this.settled === 0) this.firstSettledAt = monotonicMs(this.options.clock)
     const enough = this.options.policy().records
     const wasEnough = this.settled >= enough
     this.settled += Math.max(1, records)
@@ -118,7 +119,7 @@ export class Committer {
       return Effect.catch(this.turn.withPermits(1)(this.commitChanges), (error) => {
         if (isMetadataTooLarge(error) && this.longestMetadata > 0) {
           this.metadataMaxBytes = lowerLimit(this.longestMetadata)
-          this.limitedAt = this.options.clock.currentTimeMillisUnsafe()
+          this.limitedAt = monotonicMs(this.options.clock)
           return this.attempt(backoffMs, isDone)
         }
         if (isOfTopics(error)) return isDone() ? Effect.void : Effect.fail(error)
@@ -141,7 +142,7 @@ export class Committer {
 
   /** The schedule takes what is left along later. */
   private rest(ms: number): void {
-    if (ms > 0) this.notBefore = this.options.clock.currentTimeMillisUnsafe() + ms
+    if (ms > 0) this.notBefore = monotonicMs(this.options.clock) + ms
     this.onSettled(0)
   }
 
@@ -167,7 +168,7 @@ export class Committer {
   )
 
   private due(): number {
-    const now = this.options.clock.currentTimeMillisUnsafe()
+    const now = monotonicMs(this.options.clock)
     const due = delay(this.options.policy(), {
       settled: this.settled,
       firstSettledAt: this.firstSettledAt,
@@ -193,7 +194,7 @@ export class Committer {
 
   /** Asked again by itself, later and later; the others go on without it. */
   private refuse(error: CommitError): void {
-    const now = this.options.clock.currentTimeMillisUnsafe()
+    const now = monotonicMs(this.options.clock)
     for (const { partition, topic } of error.offsets) {
       const key = keyOf(topic, partition)
       const before = this.refusals.get(key)?.backoffMs ?? this.options.retryBackoffMs() / 2
@@ -206,7 +207,7 @@ export class Committer {
 
   private readonly commitChanges: Effect.Effect<void, KafkaError> = Effect.suspend(() => {
     const { clock, partitions, publish } = this.options
-    const now = clock.currentTimeMillisUnsafe()
+    const now = monotonicMs(clock)
     this.settled = 0
     this.lastCommitAt = now
     this.dirty.closeUnsafe()
@@ -247,7 +248,7 @@ export class Committer {
       }
       publish(ConsumerEvent.Committed({
         offsets: committed === changes ? offsets : offsets.filter((_, i) => taken.has(changes[i]!.partition)),
-        durationMs: clock.currentTimeMillisUnsafe() - now
+        durationMs: monotonicMs(clock) - now
       }))
     }
     return transport.commit(offsets).pipe(

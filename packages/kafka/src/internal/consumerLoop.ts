@@ -22,6 +22,7 @@ import { Transport, type TransportSubscription } from "../Transport.ts"
 import type { ConsumerState } from "./consumerState.ts"
 import { drain } from "./drain.ts"
 import { join } from "./membership.ts"
+import { monotonicMs } from "./monotonicMs.ts"
 import { type SignsOfLife, watch } from "./watchdog.ts"
 
 export interface LoopOptions {
@@ -57,7 +58,7 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
         name,
         turn,
         Effect.suspend(() => {
-          joinedAt ??= state.clock.currentTimeMillisUnsafe()
+          joinedAt ??= monotonicMs(state.clock)
           // Not where newer settings are waiting for the next rejoin already.
           if (state.settingsBeforeRejoin !== undefined && !options.rejoin.isOpen()) {
             state.settingsBeforeRejoin = undefined
@@ -88,7 +89,7 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
       continue
     }
     yield* turn.end
-    const lasted = joinedAt !== undefined && (yield* Clock.currentTimeMillis) - joinedAt >= steadyMs
+    const lasted = joinedAt !== undefined && monotonicMs(state.clock) - joinedAt >= steadyMs
     if (lasted) step = yield* Schedule.toStep(options.restart)
     joinedAt = undefined
     const delay = isRetriable(error) ? yield* nextDelay(step, error) : Option.none()
@@ -149,10 +150,10 @@ const membership = Effect.fnUntraced(function*(
   if (subscription === undefined) return "stop" as const
   state.isLeaving = false
   // A join that never ends is silence, too.
-  const begun = yield* Clock.currentTimeMillis
+  const begun = monotonicMs(state.clock)
   const last: SignsOfLife = { any: begun, fetch: begun }
   const sign = (of?: "fetch" | "heartbeat") => {
-    last.any = state.clock.currentTimeMillisUnsafe()
+    last.any = monotonicMs(state.clock)
     if (of === "fetch") last.fetch = last.any
   }
   const joining = join(state, subscription, {

@@ -1,5 +1,4 @@
 /** Looks from time to time: for partitions that make no progress, and for a client library that shows no sign of life. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Fiber } from "effect/Fiber"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
@@ -7,9 +6,10 @@ import { type KafkaError, StalledError, TransportError } from "../KafkaError.ts"
 import type { AssignedPartition } from "./assignedPartition.ts"
 import type { ConsumerState } from "./consumerState.ts"
 import { traceOf } from "./fiberTrace.ts"
+import { monotonicMs } from "./monotonicMs.ts"
 import { observe, type Progress } from "./stall.ts"
 
-/** When the client library last got an answer. */
+/** When the client library last got an answer, by `monotonicMs`. */
 export interface SignsOfLife {
   any: number
   fetch: number
@@ -37,7 +37,7 @@ export const watch = (
     let fetchingSince: number | undefined
     const seen = new WeakMap<AssignedPartition, Progress>()
     const look = Effect.gen(function*() {
-      const now = yield* Clock.currentTimeMillis
+      const now = monotonicMs(state.clock)
       const { maxPollIntervalMs, sessionTimeoutMs, stallPolicy } = state.settings
       let stalled: StalledError | undefined
       for (const partition of state.partitions.values()) {

@@ -207,6 +207,19 @@ describe("committer", () => {
       assert.isTrue(isCommitted("in"))
     }))
 
+  it.effect("does not wait for the time of day to come round again where it was set back", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(7_200_000)
+      const { isCommitted, settle } = yield* withTopics(["in"], () => undefined)
+      settle("in")
+      yield* TestClock.adjust(100)
+      assert.isTrue(isCommitted("in"))
+      yield* TestClock.setTime(3_600_000)
+      settle("in")
+      yield* TestClock.adjust(100)
+      assert.isTrue(isCommitted("in"))
+    }))
+
   it.effect("rests while a longer schedule than before is waited for", () =>
     Effect.gen(function*() {
       const { change, commits, committer, looks } = yield* make

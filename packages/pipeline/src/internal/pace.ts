@@ -4,6 +4,9 @@ import * as Effect from "effect/Effect"
 import type { SchedulerDispatcher } from "effect/Scheduler"
 import { Wake } from "./wake.ts"
 
+/** Not the time of day: set back, it would make a wait as much longer. */
+const elapsedMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+
 export class Pace {
   private readonly intervalMs: () => number
   private readonly changed: Wake
@@ -16,10 +19,10 @@ export class Pace {
   /** The interval may be another one from now on; time that has passed counts. */
   readonly reconsider = (): void => this.changed.signal()
 
-  readonly wait: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (from) => this.until(from))
+  readonly wait: Effect.Effect<void> = Effect.flatMap(elapsedMs, (from) => this.until(from))
 
   private until(from: number): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    return Effect.flatMap(elapsedMs, (now) => {
       const rest = from + this.intervalMs() - now
       return rest <= 0 ? Effect.void : Effect.flatMap(
         Effect.raceFirst(Effect.as(Effect.sleep(rest), true), Effect.as(this.changed.wait, false)),

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { aliveBytes, allowedBytes, mebibyte } from "../../../scripts/memoryFormula.ts"
 import { collectGarbage } from "../garbage.ts"
+import { runLength } from "../topic.ts"
 import type { Contender } from "./Contender.ts"
 
 export type MemorySettings = Pick<
@@ -71,7 +72,8 @@ export const slow = (settings: MemorySettings): Contender => (task, progress) =>
       settings: ConsumerSettings.make({ groupId: task.group, ...settings }),
       partitions: task.partitions,
       brokers: 1,
-      bytes: task.bytes
+      bytes: task.bytes,
+      batchRecords: runLength(task)
     }
     const result = progress.result()
     return {

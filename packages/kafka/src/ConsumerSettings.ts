@@ -174,15 +174,18 @@ export const make = (
  * The bounds that back-pressure keeps, derived from the settings where they are not given.
  *
  * **The memory formula.** Bytes in partition queues never exceed
- * `min(partitions x (queueMaxBytes + overshoot), bufferMaxBytes + brokers x fetchMaxBytes)`: the queues' bound, and what was
- * on its way when it was reached.
+ * `min(partitions x queueMaxBytes, bufferMaxBytes) + partitions x overshoot`: the queues' bound, and what was on its way when it
+ * was reached. Of records that are not compressed they do not exceed `bufferMaxBytes + brokers x fetchMaxBytes` either, since each
+ * broker has one answer on its way. What one fetch brings of a partition is `maxPartitionFetchBytes` at most, or one record batch
+ * where that is larger, which KIP-74 hands over all the same (and beyond `fetchMaxBytes`, too).
  *
- * - The overshoot of a partition is one record batch, and what an answer still holds of it, at most `maxPartitionFetchBytes`.
- *   Batches count as they lie in memory, which is decompressed and with 24 bytes for each record, where its parts lie; what is
- *   left of an answer stays compressed until there is room. Where a single batch is larger than `maxPartitionFetchBytes` (KIP-74 hands it over all the same), or grows beyond
- *   it when it is decompressed, take that size instead.
- * - A partition that is paused or halted keeps what is in its queue, at most `queueMaxBytes` and its overshoot, beside the
- *   second of the two bounds: it holds up no other. Paused by the dozen, partitions come to the first bound.
+ * - The overshoot of a partition is what one fetch brings of it: a queue that is a byte below its bound is fetched for. Batches
+ *   count as they lie in memory, which is with 24 bytes for each record, where its parts lie, and with what the broker cut off at
+ *   the end.
+ * - Of compressed records it is one record batch, decompressed, and the rest of what the fetch brought, which stays compressed
+ *   until there is room in the queues: partitions that nobody takes from keep a rest each, whatever the brokers answer the others.
+ * - A partition that is paused or halted keeps what is in its queue, at most `queueMaxBytes` and its overshoot, beside
+ *   `bufferMaxBytes`: it holds up no other. Paused by the dozen, partitions come to `queueMaxBytes` each.
  * - A transport that hands over decoded records adds 160 bytes for each.
  *
  * These are bytes that are alive. A Node process holds more: what it takes with nothing to do (some 150 MiB), freed buffers
@@ -190,11 +193,16 @@ export const make = (
  * 100 MiB between two collections.
  *
  * What was handed out and is not settled comes on top: for streams at most `inFlightMaxBytes` and one hand-out; for a
- * runtime that takes records itself, those that it has taken. Either keeps more than its records: what an answer brought of
- * a partition is one piece of memory, which the last of its records keeps as a whole. That is at most
- * `maxPartitionFetchBytes` for each partition, and comes to that where all partitions are slow in step: a member with many
- * partitions bounds it by a smaller `maxPartitionFetchBytes`. Where brokers cut off the last record batch of an answer, what
- * came of it stays with the others, and is counted with them.
+ * runtime that takes records itself, those that it has taken. Either keeps more than its records, since what a fetch brought
+ * of a partition is one piece of memory, which the last of its records keeps as a whole:
+ *
+ * - For each partition what one fetch brings, of which the first record in flight may be the last. It comes to that where all
+ *   partitions are slow in step: a member with many partitions bounds it by a smaller `maxPartitionFetchBytes`.
+ * - What brokers cut off at the end of each further fetch, which `inFlightMaxBytes` counts. Records that a runtime has taken come
+ *   to `fetch / (floor(fetch / batch) x batch)` times their size with it, where `fetch` is what one brings and all record batches
+ *   have one size: to next to nothing more with the 16 kB that producers send by default, to 1.17 times with 900 kB in 1 MiB, never
+ *   to twice. Where sizes differ, what is cut off comes whole with the next fetch, so that it is twice at most, and one batch.
+ *   A `maxPartitionFetchBytes` of some times the size of a batch keeps it small.
  *
  * @category models
  * @since 0.1.0

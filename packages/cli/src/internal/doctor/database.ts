@@ -29,16 +29,19 @@ export const skewFinding = (aheadMs: number, uncertainMs: number): Finding => {
     : finding("clock", "warning", said, "let NTP set the clocks of both machines")
 }
 
-/** What a consumer needs to do in each table. */
+/** What a consumer needs to do in each table, with all that `PostgresPipeline` gives it. */
 const needed: ReadonlyArray<readonly [table: string, privileges: string]> = [
   ["pipeline_consumer_configs", "SELECT"],
   ["consumer_workload_profiles", "SELECT"],
   ["consumer_profile_rules", "SELECT"],
+  ["consumer_config_history", "SELECT"],
   ["consumer_applied_configs", "SELECT, INSERT, UPDATE, DELETE"],
   ["consumer_rejoin_leases", "SELECT, INSERT, UPDATE, DELETE"],
-  ["consumer_processing_metrics", "INSERT"],
-  ["consumer_member_metrics", "INSERT"],
-  ["consumer_lag_history", "INSERT"]
+  ["consumer_processing_metrics", "SELECT, INSERT"],
+  ["consumer_member_metrics", "SELECT, INSERT"],
+  ["consumer_lag_history", "SELECT, INSERT"],
+  ["consumer_recommendations", "SELECT, INSERT, UPDATE, DELETE"],
+  ["consumer_recommendation_runs", "SELECT, INSERT, UPDATE"]
 ]
 
 const permissions = Effect.gen(function*() {

@@ -17,6 +17,7 @@ import { Reader } from "@weft/protocol/Wire"
 import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
 import type { Socket } from "node:net"
+import { type Connecting, oneSocket } from "./oneSocket.ts"
 import { receiveInPlace, type Receiver } from "./receiving.ts"
 import { refreshOne, type RefreshingPool } from "./refreshing.ts"
 import { socketFactory } from "./socket.ts"
@@ -60,7 +61,8 @@ export interface FetchedPartition extends PartitionResult {
   readonly messages: ReadonlyArray<Message>
 }
 
-interface Connection extends Receiver {
+interface Connection extends Receiver, Connecting {
+  readonly authHandlers: Connecting["authHandlers"]
   readonly requestQueue: Receiver["requestQueue"] & {
     readonly pending: ReadonlyArray<unknown>
     scheduleCheckPendingRequests: () => void
@@ -71,9 +73,6 @@ interface Connection extends Receiver {
   /** How long before its end it is renewed, in milliseconds. */
   reauthenticationThreshold: number
   socket?: Socket | undefined
-  rejectRequests(error: Error): void
-  connect: () => Promise<unknown>
-  disconnect: () => Promise<unknown>
 }
 
 interface ConnectionPool {
@@ -325,9 +324,8 @@ const trackConnections = (cluster: InnerCluster, receivesInPlace: boolean): Conn
         all.add(connection)
         restQueue(connection)
         noticeTls(connection)
-        connectOnce(connection)
+        oneSocket(connection)
         renewInTime(connection)
-        forgetSocket(connection)
         if (receivesInPlace) receiveInPlace(connection, (apiName) => assemblies.get(apiName))
         if (isClosed) closeConnection(connection)
       }
@@ -348,16 +346,6 @@ const restQueue = ({ requestQueue }: Connection): void => {
   requestQueue.scheduleCheckPendingRequests = () => {
     if (requestQueue.pending.length > 0) schedule.call(requestQueue)
   }
-}
-
-/** Two requests on a connection that the broker closed would open two sockets, whose answers then mix. */
-const connectOnce = (connection: Connection): void => {
-  const connect = connection.connect
-  let underWay: Promise<unknown> | undefined
-  connection.connect = () =>
-    underWay ??= connect.call(connection).finally(() => {
-      underWay = undefined
-    })
 }
 
 /** A broker that speaks TLS, where kafkajs does not, answers what kafkajs takes for the length of a long answer. */
@@ -382,17 +370,6 @@ const renewInTime = (connection: Connection): void => {
   Object.defineProperty(connection, "reauthenticationThreshold", {
     get: () => Math.min(10_000, Math.floor(connection.sessionLifetime.toNumber() / 4))
   })
-}
-
-/** kafkajs ends a socket that is gone again and again while it looks for the broker, and each time leaves a listener. */
-const forgetSocket = (connection: Connection): void => {
-  const disconnect = connection.disconnect
-  connection.disconnect = () => {
-    const { socket } = connection
-    return disconnect.call(connection).finally(() => {
-      if (connection.socket === socket) connection.socket = undefined
-    })
-  }
 }
 
 /**

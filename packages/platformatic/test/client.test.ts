@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { ClusterMetadata } from "@weft/protocol/Client"
 import * as Effect from "effect/Effect"
 import { type AddressInfo, createServer, type Server } from "node:net"
+import type { PlatformaticBroker } from "../src/internal/broker.ts"
 import { openClient } from "../src/internal/client.ts"
 
 const listening = (server: Server) =>
@@ -37,4 +39,33 @@ describe("openClient", () => {
       yield* Effect.timeoutOption(connecting, 3_000)
       assert.isAbove(reached, 0)
     }))
+
+  it.effect("what a broker says late of the cluster does not undo what another one, asked after it, has said", () =>
+    Effect.gen(function*() {
+      const client = openClient({
+        brokers: ["127.0.0.1:1"],
+        groupInstanceId: undefined,
+        clientId: "weft",
+        requestTimeoutMs: 1000,
+        connectionTimeoutMs: 300,
+        authenticationTimeoutMs: 300,
+        tls: undefined,
+        sasl: undefined
+      })
+      const thawed = Promise.withResolvers<ClusterMetadata>()
+      const answering = (metadataOf: () => Promise<ClusterMetadata>) =>
+        ({ metadataOf }) as unknown as PlatformaticBroker
+      const late = client.refreshMetadata(answering(() => thawed.promise))
+      yield* Effect.promise(() => client.refreshMetadata(answering(() => Promise.resolve(controlledBy(2)))))
+      thawed.resolve(controlledBy(1))
+      yield* Effect.promise(() => late)
+      assert.strictEqual(client.metadata()?.controllerId, 2)
+    }))
+})
+
+const controlledBy = (controllerId: number): ClusterMetadata => ({
+  brokers: [],
+  clusterId: "",
+  controllerId,
+  topicMetadata: []
 })

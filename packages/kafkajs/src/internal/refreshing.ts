@@ -14,6 +14,7 @@ interface PooledBroker {
 export interface RefreshingPool {
   /** By node. */
   readonly brokers: Readonly<Record<string, PooledBroker>>
+  readonly metadata: ClusterMetadata | null
   findConnectedBroker: () => Promise<unknown>
   refreshMetadata: (topics: ReadonlyArray<string>) => Promise<unknown>
 }
@@ -39,29 +40,37 @@ const giveUpGone = (brokers: RefreshingPool["brokers"], metadata: ClusterMetadat
   }
 }
 
-/** At most one at a time from each broker: whoever asks meanwhile gets the same answer. */
+/**
+ * At most one at a time from each broker: whoever asks meanwhile gets the same answer. What a broker that was frozen says in
+ * the end, after others were asked, is old: by it those would lead again who did before.
+ */
 export const refreshOne = <B extends PooledBroker>(
   pool: RefreshingPool,
   topics: ReadonlySet<string>
 ): (broker: B) => Promise<void> => {
   const underWay = new Map<B, Promise<void>>()
+  let asked = 0
+  let answered = 0
   return (broker) => {
     const begun = underWay.get(broker)
     if (begun !== undefined) return begun
     const { findConnectedBroker } = pool
-    const asked = {
+    const turn = ++asked
+    const inTurn = {
       metadata: (names: ReadonlyArray<string>) =>
         broker.metadata(names).then((metadata) => {
+          if (turn < answered && pool.metadata !== null) return pool.metadata
+          answered = turn
           giveUpGone(pool.brokers, metadata)
           return metadata
         })
     }
     // The first thing that it does, before it waits for anything.
-    pool.findConnectedBroker = () => Promise.resolve(asked)
+    pool.findConnectedBroker = () => Promise.resolve(inTurn)
     const refreshing = pool.refreshMetadata([...topics])
     pool.findConnectedBroker = findConnectedBroker
-    const answered = refreshing.then(() => undefined).finally(() => underWay.delete(broker))
-    underWay.set(broker, answered)
-    return answered
+    const over = refreshing.then(() => undefined).finally(() => underWay.delete(broker))
+    underWay.set(broker, over)
+    return over
   }
 }

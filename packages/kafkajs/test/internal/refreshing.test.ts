@@ -67,4 +67,17 @@ describe("a look at who leads", () => {
     assert.deepStrictEqual(Object.keys(pool.brokers), ["1", "2"])
     assert.strictEqual(pool.metadata, metadata)
   })
+
+  it("is not undone by what another broker says late, who was asked before", async () => {
+    const thawed = Promise.withResolvers<ClusterMetadata>()
+    const [before, after] = [metadataOf(1, 2), { ...metadataOf(1, 2), controllerId: 2 }]
+    const [one, two] = [new Owing(1, after), new Owing(2, before)]
+    const pool = poolOf({ 1: one, 2: { connectionPool: two.connectionPool, metadata: () => thawed.promise } })
+    const refresh = refreshOne(pool, new Set(["a"]))
+    const late = refresh(pool.brokers["2"]!)
+    await refresh(one)
+    thawed.resolve(before)
+    await late
+    assert.strictEqual(pool.metadata, after)
+  })
 })

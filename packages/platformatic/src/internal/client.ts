@@ -28,6 +28,9 @@ export const openClient = (options: ClientOptions): Client<PlatformaticBroker> =
   const avoided = new Set<string>()
   const addresses = new WeakMap<PlatformaticBroker, string>()
   let metadata: ClusterMetadata | undefined
+  /** Looks at the metadata, and the last of them that was answered. */
+  let asked = 0
+  let answered = 0
   let closed = false
 
   const connect = (address: Address): Promise<PlatformaticBroker> => {
@@ -96,7 +99,12 @@ export const openClient = (options: ClientOptions): Client<PlatformaticBroker> =
     classify,
     connect: () => firstOf(bootstrap).then(() => undefined),
     refreshMetadata: async (broker) => {
-      metadata = await broker.metadataOf([...topics])
+      const turn = ++asked
+      const told = await broker.metadataOf([...topics])
+      // What one that was frozen says in the end, after others were asked, is old.
+      if (turn < answered) return
+      answered = turn
+      metadata = told
     },
     metadata: () => metadata,
     topics,

@@ -138,6 +138,7 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     if (leaders?.of !== metadata) leaders = { of: metadata, byTopic: leadersOf(metadata) }
     return leaders.byTopic.get(topic)?.get(partition)
   }
+  const knows = (broker: number): boolean => client.metadata()?.brokers.some(({ nodeId }) => nodeId === broker) === true
   const find = (name: string): TopicMetadata | undefined =>
     client.metadata()?.topicMetadata.find(({ topic }) => topic === name)
 
@@ -190,10 +191,15 @@ export const make = Effect.fnUntraced(function*<B extends Broker>(options: {
     askTopic,
     leaderOf,
     broker: (nodeId) =>
-      Effect.map(Effect.andThen(open, attempt(() => client.findBroker(nodeId))), (broker) => {
-        found.set(nodeId, broker)
-        return broker
-      }),
+      open.pipe(
+        // Coordinators are told by their addresses, too: one may have joined the cluster since.
+        Effect.andThen(Effect.suspend(() => knows(nodeId) ? Effect.void : Effect.ignore(refresh))),
+        Effect.andThen(attempt(() => client.findBroker(nodeId))),
+        Effect.map((broker) => {
+          found.set(nodeId, broker)
+          return broker
+        })
+      ),
     anyBroker: Effect.andThen(open, attempt(client.anyBroker)),
     avoid: (nodeId) => {
       const broker = found.get(nodeId)

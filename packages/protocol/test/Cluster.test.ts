@@ -109,4 +109,40 @@ describe("Cluster", () => {
       assert.deepStrictEqual(asked, [1, 2, 3])
       yield* Fiber.interrupt(refreshing)
     }))
+
+  it.effect("a broker that has joined since the last look is found by another look", () =>
+    Effect.gen(function*() {
+      let known = [1]
+      let looks = 0
+      const client: Partial<Client> = {
+        name: "test",
+        classify: (cause) => ({ _tag: "Connection", cause }),
+        close: () => undefined,
+        connect: () => Promise.resolve(),
+        refreshMetadata: () => {
+          known = looks++ === 0 ? [1] : [1, 2]
+          return Promise.resolve()
+        },
+        metadata: () => ({
+          brokers: known.map((nodeId) => ({ nodeId, host: "127.0.0.1", port: nodeId })),
+          clusterId: "",
+          controllerId: 1,
+          topicMetadata: []
+        }),
+        anyBroker: () => Promise.resolve({} as Broker),
+        findBroker: (nodeId) =>
+          known.includes(nodeId) ? Promise.resolve({} as Broker) : Promise.reject(new Error("not known"))
+      }
+      const cluster = yield* Cluster.make({
+        open: () => client as Client,
+        addresses: [],
+        plan: adminPlan,
+        patienceMs: 1_000,
+        security: { tls: false, sasl: false }
+      })
+      yield* cluster.connect
+      yield* cluster.broker(2)
+      yield* cluster.broker(1)
+      assert.strictEqual(looks, 2)
+    }))
 })

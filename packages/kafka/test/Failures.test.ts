@@ -8,8 +8,9 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Consumer from "../src/Consumer.ts"
 import type { FetchedBatch } from "../src/FetchedBatch.ts"
+import type { KafkaError } from "../src/KafkaError.ts"
 import * as Subscription from "../src/Subscription.ts"
-import { advance, collectEvents, member, settings, untilDone, withCluster } from "./fixtures.ts"
+import { advance, collectEvents, committedOf, member, settings, untilDone, withCluster } from "./fixtures.ts"
 
 describe("a client library", () => {
   it.effect("5 stall: that never joins is replaced", () =>
@@ -79,6 +80,46 @@ describe("a client library", () => {
         assert.isAbove(done, 10)
         assert.lengthOf(yield* crashes, 1)
       })))
+
+  for (const what of ["consumer", "committed", "listOffsets", "commit", "start"] as const) {
+    it.effect(`7 failure is typed: that dies in ${what} is replaced, and never leaves a consumer that only looks alive`, () =>
+      withCluster({ records: 3 }, (cluster) =>
+        Effect.gen(function*() {
+          let lives = 1
+          const dying = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) =>
+            Effect.suspend(() => name === what && lives-- > 0 ? Effect.die(new Error("a bug")) : effect)
+          const mortal: Transport["Service"] = {
+            ...cluster.transport,
+            consumer: (options) =>
+              dying(
+                "consumer",
+                Effect.map(cluster.transport.consumer(options), (one) => ({
+                  ...one,
+                  commit: (offsets) => dying("commit", one.commit(offsets)),
+                  committed: (partitions) => dying("committed", one.committed(partitions)),
+                  listOffsets: (partitions, at) => dying("listOffsets", one.listOffsets(partitions, at)),
+                  start: (positions) => {
+                    if (what === "start" && lives-- > 0) throw new Error("a bug")
+                    one.start(positions)
+                  }
+                }))
+              )
+          }
+          const crashes: Array<KafkaError> = []
+          const consumer = yield* Consumer.make({
+            subscription: Subscription.topics("in"),
+            settings: settings(),
+            onEvent: (event) => void (event._tag === "Crashed" && crashes.push(event.error))
+          }).pipe(Effect.provideService(Transport, mortal))
+          yield* Effect.forkChild(
+            Stream.runForEach(consumer.batches, (batch) => Effect.sync(() => batch.settleAll()))
+          )
+          yield* advance(30_000)
+          assert.lengthOf(crashes, 1)
+          assert.deepInclude(crashes[0], { _tag: "TransportError", reason: "defect" })
+          assert.deepStrictEqual(yield* committedOf(cluster), { 0: 3 })
+        })))
+  }
 
   it.effect("7 failure is typed: that joins and dies, again and again, is given up", () =>
     withCluster({ records: 3 }, (cluster) =>

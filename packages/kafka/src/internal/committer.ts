@@ -162,10 +162,17 @@ export class Committer {
         this.sooner.closeUnsafe()
         const wait = this.due()
         if (wait > 0) yield* Effect.timeoutOption(this.sooner.await, wait)
-        else yield* Effect.ignore(this.flush)
+        else yield* Effect.catchDefect(Effect.ignore(this.flush), this.died)
       }
     })
   )
+
+  /** Nobody would commit any more. */
+  private readonly died = (defect: unknown): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      this.rest(longestBackoffMs)
+      return Effect.logError("a commit died and is made again", defect)
+    })
 
   private due(): number {
     const now = monotonicMs(this.options.clock)

@@ -15,7 +15,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
-import { isRetriable, type KafkaError } from "../KafkaError.ts"
+import { isRetriable, type KafkaError, TransportError } from "../KafkaError.ts"
 import * as Subscription from "../Subscription.ts"
 import type { TopicPartition } from "../TopicPartition.ts"
 import { Transport, type TransportSubscription } from "../Transport.ts"
@@ -51,24 +51,31 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
   while (true) {
     options.rejoin.closeUnsafe()
     const inTurn = turn.isHeld()
-    const outcome = yield* Effect.result(Effect.scoped(
-      membership(
-        state,
-        options,
-        name,
-        turn,
-        Effect.suspend(() => {
-          joinedAt ??= monotonicMs(state.clock)
-          // Not where newer settings are waiting for the next rejoin already.
-          if (state.settingsBeforeRejoin !== undefined && !options.rejoin.isOpen()) {
-            state.settingsBeforeRejoin = undefined
-            state.publish(ConsumerEvent.SettingsAccepted({ memberId: state.memberId }))
-          }
-          // A rebalance of the others must not end the turn that this member still waits for.
-          return inTurn ? turn.end : Effect.void
-        })
+    const outcome = yield* Effect.result(
+      Effect.scoped(
+        membership(
+          state,
+          options,
+          name,
+          turn,
+          Effect.suspend(() => {
+            joinedAt ??= monotonicMs(state.clock)
+            // Not where newer settings are waiting for the next rejoin already.
+            if (state.settingsBeforeRejoin !== undefined && !options.rejoin.isOpen()) {
+              state.settingsBeforeRejoin = undefined
+              state.publish(ConsumerEvent.SettingsAccepted({ memberId: state.memberId }))
+            }
+            // A rebalance of the others must not end the turn that this member still waits for.
+            return inTurn ? turn.end : Effect.void
+          })
+        )
+      ).pipe(
+        // Whatever dies (the turn that was given, a listener, we): streams that never hear of it would wait for ever.
+        Effect.catchDefect((cause) =>
+          Effect.fail(new TransportError({ transport: name, reason: "defect", retriable: true, cause }))
+        )
       )
-    ))
+    )
     yield* giveUp(state, options)
     if (state.memberId !== undefined) {
       const reason = outcome._tag === "Failure" ? "failure" : outcome.success === "stop" ? "shutdown" : "rejoin"

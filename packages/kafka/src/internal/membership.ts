@@ -37,6 +37,12 @@ export const join = Effect.fnUntraced(function*(
   const fork = yield* FiberSet.makeRuntime<never>()
 
   const fail = (error: KafkaError) => Deferred.fail(fatal, error)
+  const defect = (cause: unknown) =>
+    new TransportError({ transport: library.name, reason: "defect", retriable: true, cause })
+  /** A defect of the library must not leave a consumer that looks alive: it ends the membership. */
+  const guarded = <A>(effect: Effect.Effect<A, KafkaError>): Effect.Effect<A, KafkaError> =>
+    Effect.catchDefect(effect, (cause) => Effect.andThen(fail(defect(cause)), Effect.fail(defect(cause))))
+  const forkGuarded = (effect: Effect.Effect<unknown, KafkaError>) => fork(Effect.catch(guarded(effect), fail))
   const whileRetriable = {
     while: isRetriable,
     schedule: Schedule.exponential(state.settings.retryBackoffMs).pipe(Schedule.jittered, Schedule.upTo({ times: 8 }))
@@ -58,7 +64,7 @@ export const join = Effect.fnUntraced(function*(
       }
       start(transport, starts)
       if (missing.length > 0) yield* reset(transport, missing, undefined)
-    }).pipe(Effect.retry(whileRetriable), Effect.catch(fail))
+    }).pipe(Effect.retry(whileRetriable))
 
   /** The group has no usable offset: say so, and apply the policy. */
   const reset = Effect.fnUntraced(function*(
@@ -129,7 +135,7 @@ export const join = Effect.fnUntraced(function*(
       state.committer.onAssigned()
       const transport = state.transport
       if (transport !== undefined) {
-        if (added.length > 0) fork(startNew(transport, added))
+        if (added.length > 0) forkGuarded(startNew(transport, added))
         const paused = kept.filter((partition) => partition.isHeldBack)
         if (paused.length > 0) transport.pause(paused.map((partition) => partition.topicPartition))
       }
@@ -148,21 +154,29 @@ export const join = Effect.fnUntraced(function*(
       const assigned = state.find(topicPartition)
       const transport = state.transport
       if (assigned === undefined || transport === undefined) return
-      fork(reset(transport, [assigned], position).pipe(Effect.retry(whileRetriable), Effect.catch(fail)))
+      forkGuarded(Effect.retry(reset(transport, [assigned], position), whileRetriable))
     }
   }
 
-  const transport = yield* library.consumer({ subscription, settings: state.settings, handler })
+  const made = yield* library.consumer({ subscription, settings: state.settings, handler }).pipe(
+    Effect.catchDefect((cause) => Effect.fail(defect(cause)))
+  )
+  const transport: TransportConsumer = {
+    warnings: made.warnings,
+    run: guarded(made.run),
+    start: (positions) => made.start(positions),
+    pause: (partitions) => made.pause(partitions),
+    resume: (partitions) => made.resume(partitions),
+    heartbeat: guarded(made.heartbeat),
+    commit: (offsets) => guarded(Effect.suspend(() => made.commit(offsets))),
+    committed: (partitions) => guarded(Effect.suspend(() => made.committed(partitions))),
+    listOffsets: (partitions, at) => guarded(Effect.suspend(() => made.listOffsets(partitions, at))),
+    applySettings: (settings) => made.applySettings?.(settings) ?? new Set()
+  }
   state.transport = transport
   yield* Effect.addFinalizer(() => Effect.sync(() => state.transport = undefined))
   for (const warning of transport.warnings) handler.onAdapted?.(warning)
-  yield* Effect.forkScoped(transport.run.pipe(
-    Effect.catch(fail),
-    // A defect of the library must not leave a consumer that looks alive.
-    Effect.catchDefect((cause) =>
-      fail(new TransportError({ transport: library.name, reason: "defect", retriable: true, cause }))
-    )
-  ))
+  yield* Effect.forkScoped(Effect.catch(transport.run, fail))
   return { transport, failure: Deferred.await(fatal) }
 })
 

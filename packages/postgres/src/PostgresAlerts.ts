@@ -238,6 +238,10 @@ export const layerWith = (options: Options = {}): Layer.Layer<AlertStore.AlertSt
               sql`
                 told ->> ${sink}::text IS DISTINCT FROM
                   CASE WHEN closed_at IS NULL THEN severity ELSE 'closed' END
+                -- Both indexes are made for the first of these conditions, and for the other one no index can be.
+                AND (closed_at IS NULL OR closed_at > now() - make_interval(secs => ${
+                Math.max(AlertStore.closedWithinMs, AlertStore.untoldWithinMs) / 1_000
+              }::double precision))
                 AND (closed_at IS NULL OR closed_at > now() - CASE
                   WHEN told ? ${sink}::text THEN make_interval(secs => ${
                 AlertStore.closedWithinMs / 1_000

@@ -255,6 +255,33 @@ describe("PostgresAlerts", () => {
       assert.deepStrictEqual(yield* b.untold("slack", 10), [])
     }).pipe(Effect.scoped))
 
+  it.live("what is to be told is found among years of what is over", () =>
+    Effect.gen(function*() {
+      const url = yield* migratedUrl
+      yield* Effect.gen(function*() {
+        const sql = yield* PgClient.PgClient
+        const store = yield* process(url)
+        yield* sql`
+          INSERT INTO consumer_alerts (service_name, kind, severity, message, opened_at, closed_at)
+          SELECT 's' || i, 'lag', 'warning', 'behind', now() - INTERVAL '30 days', now() - INTERVAL '29 days'
+          FROM generate_series(1, 20000) AS i`
+        yield* sql`INSERT INTO consumer_alerts (service_name, kind, severity, message) VALUES ('s', 'lag', 'warning', '')`
+        yield* sql`VACUUM ANALYZE consumer_alerts`.unprepared
+        const scans = Effect.map(
+          sql<{ sequential: number; all: number }>`
+            SELECT seq_scan::int AS sequential, (seq_scan + idx_scan)::int AS all
+            FROM pg_stat_user_tables WHERE relname = 'consumer_alerts'`,
+          ([row]) => row!
+        )
+        // What migrated has told its counts by then; nothing since has scanned the table.
+        yield* Effect.sleep("1500 millis")
+        const before = yield* scans
+        assert.lengthOf(yield* store.untold("slack", 100), 1)
+        yield* until("the scan is counted", Effect.map(scans, ({ all }) => all > before.all))
+        assert.strictEqual((yield* scans).sequential, before.sequential)
+      }).pipe(Effect.provide(pool(url)))
+    }).pipe(Effect.scoped))
+
   it.live("three members look at the same facts: one row, told once; a new one goes on where a dead one ended", () =>
     Effect.gen(function*() {
       const url = yield* migratedUrl
@@ -294,6 +321,9 @@ describe("PostgresAlerts", () => {
       assert.deepStrictEqual((yield* rows(url)).map(({ is_open }) => is_open), [false])
       cell.lag = 5_000
       yield* until("it opens again", Effect.sync(() => told.length === 3))
+      // What ends between the telling and its note is told again.
+      const store = yield* process(url)
+      yield* until("it is noted", Effect.map(store.untold("slack", 10), (untold) => untold.length === 0))
       yield* members[2]!.stop
       const last = yield* start("d")
       cell.lag = 0

@@ -111,10 +111,13 @@ export const make = Effect.fnUntraced(function*(
     current = undefined
     return findCoordinator(cluster, groupId).pipe(
       Effect.flatMap((node) =>
-        Effect.map(cluster.dedicated(node), (dedicated) => {
-          current = { ...dedicated, nodeId: node.nodeId }
-          return current
-        })
+        Effect.map(
+          Effect.raceFirst(cluster.dedicated(node), whileCoordinator(cluster, groupId, node.nodeId)),
+          (dedicated) => {
+            current = { ...dedicated, nodeId: node.nodeId }
+            return current
+          }
+        )
       )
     )
   }))

@@ -10,7 +10,7 @@ import { advance } from "./internal/fixtures.ts"
 const failure = (thrown: unknown): Failure => ({ _tag: "Connection", cause: thrown })
 
 /** A group whose first coordinator takes requests and says nothing, until another broker is told to be it. */
-const frozen = (movesAfterMs: number) =>
+const frozen = (movesAfterMs: number, options: { readonly connects: boolean } = { connects: true }) =>
   Effect.gen(function*() {
     const clock = yield* Effect.clockWith(Effect.succeed)
     const closed: Array<number> = []
@@ -28,7 +28,10 @@ const frozen = (movesAfterMs: number) =>
       attempt: (request) => Effect.tryPromise({ try: () => request(), catch: failure }),
       askAny: <A>(_: (broker: Broker) => Promise<A>) => Effect.sync(() => coordinator() as A),
       broker: (nodeId) => Effect.succeed(brokerOf(nodeId)),
-      dedicated: ({ nodeId }) => Effect.succeed({ broker: brokerOf(nodeId), close: () => void closed.push(nodeId) })
+      dedicated: ({ nodeId }) =>
+        nodeId === 1 && !options.connects
+          ? Effect.never
+          : Effect.succeed({ broker: brokerOf(nodeId), close: () => void closed.push(nodeId) })
     }
     return { closed, cluster: cluster as Cluster }
   })
@@ -56,5 +59,18 @@ describe("a coordinator that is frozen", () => {
       yield* advance(12_000)
       assert.strictEqual((yield* Fiber.join(asking))._tag, "Failure")
       assert.strictEqual(yield* Coordinator.askCoordinator(cluster, "g", beat), "from 2")
+    }))
+
+  it.effect("is not waited for any longer where it was frozen before there was a connection", () =>
+    Effect.gen(function*() {
+      const { cluster } = yield* frozen(25_000, { connects: false })
+      const coordinator = yield* Coordinator.make(cluster, "g")
+      const asking = yield* Effect.forkChild(Effect.result(coordinator.ask(beat)))
+      yield* advance(24_000)
+      assert.isUndefined(asking.pollUnsafe())
+      yield* advance(8_000)
+      assert.strictEqual(asking.pollUnsafe()?._tag, "Success")
+      assert.strictEqual((yield* Fiber.join(asking))._tag, "Failure")
+      assert.strictEqual(yield* coordinator.ask(beat), "from 2")
     }))
 })

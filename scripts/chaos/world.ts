@@ -2,8 +2,9 @@
 import * as SqlMigrator from "@weft/postgres/SqlMigrator"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import { type Admin, Kafka, logLevel } from "kafkajs"
+import { type Admin, type ISocketFactory, Kafka, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
+import { connect } from "node:net"
 import { startKafka } from "../servers/kafka.ts"
 import type { KafkaServer } from "../servers/kafkaServer.ts"
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts"
@@ -48,9 +49,22 @@ const restQueues = (): void => {
 }
 restQueues()
 
+/**
+ * kafkajs ends a connection anew with each attempt to reach a broker that is gone, and takes leave of its old socket each time:
+ * of one that is destroyed, Node keeps that in mind for when it connects, and warns at the eleventh. (Our own transport
+ * forgets sockets that are gone.)
+ */
+const socketFactory: ISocketFactory = ({ host, onConnect, port }) => {
+  const socket = connect({ host, port }, onConnect).setKeepAlive(true, 60_000)
+  const { unref } = socket
+  socket.unref = () => socket.destroyed ? socket : unref.call(socket)
+  return socket
+}
+
 export const clientOf = (brokers: ReadonlyArray<string>): Kafka =>
   new Kafka({
     brokers: [...brokers],
+    socketFactory,
     clientId: "chaos",
     logLevel: logLevel.NOTHING,
     connectionTimeout: 2_000,

@@ -40,6 +40,28 @@ describe("a dead letter", () => {
         yield* stop
       })))
 
+  it.effect("whose topic cannot be told (its function throws) ends the pipeline; its partition does not wait in silence", () =>
+    withCluster({ records: 2 }, (cluster) =>
+      Effect.gen(function*() {
+        const { running, stop } = yield* start(Pipeline.make({
+          ...common,
+          process: () => Effect.fail({ _tag: "Bad" as const }),
+          onFailure: { Bad: FailurePolicy.deadLetter },
+          deadLetter: {
+            topic: () => {
+              throw new Error("no such rule")
+            }
+          }
+        }))
+        const failure = yield* Effect.forkChild(running.failure)
+        yield* advance(5_000)
+        const exit = failure.pollUnsafe()
+        assert.strictEqual(exit?._tag, "Failure")
+        assert.isFalse((yield* running.health).live)
+        assert.deepStrictEqual(yield* committedOf(cluster), {})
+        yield* stop
+      })))
+
   it.effect("of a record that fills its topic's limit is written without the reason's text", () =>
     withCluster({}, (cluster) =>
       Effect.gen(function*() {

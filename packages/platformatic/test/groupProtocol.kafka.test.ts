@@ -89,6 +89,39 @@ describe("a group whose members change their protocol one by one", () => {
   )
 
   it.live(
+    "a classic member that is a generation behind may commit while the group is KIP-848's, and not once it is classic again",
+    () =>
+      Effect.gen(function*() {
+        const topic = yield* Effect.promise(() => freshTopic("behind", 2, {}))
+        const group = freshGroup("behind")
+        // It hears of the others three seconds later.
+        const slow = settingsOf(group, { heartbeatIntervalMs: 3_000, sessionTimeoutMs: 20_000 })
+        const first = yield* member(topic, slow)
+        yield* until("the first assignment", () => first.held().size === 2)
+        const commit = (offset: bigint) =>
+          Effect.result(first.consumer.commit([{ topic, partition: 0, offset, metadata: "" }]))
+        const scope = yield* Scope.make()
+        const other = yield* Scope.provide(member(topic, settingsOf(group, { groupProtocol: "consumer" })), scope)
+        yield* until("a group that is KIP-848's", () => other.assignments.length > 0)
+        const converted = yield* commit(0n)
+        yield* Scope.close(scope, Exit.void)
+        const again = yield* commit(0n)
+        assert.deepStrictEqual(
+          [
+            converted._tag,
+            again._tag,
+            again._tag === "Failure" && again.failure._tag === "CommitError" && again.failure.code
+          ],
+          ["Success", "Failure", "ILLEGAL_GENERATION"]
+        )
+        assert.deepStrictEqual(first.lost.map(({ length }) => length), [2])
+        yield* until("the partitions in a generation of the classic group", () => first.held().size === 2)
+        assert.deepStrictEqual([first.ended(), first.violations], [undefined, []])
+      }).pipe(Effect.provide(Platformatic.layer({ brokers: brokers() })), Effect.scoped),
+    90_000
+  )
+
+  it.live(
     "a static member that changes its protocol keeps its place for nobody",
     () =>
       Effect.gen(function*() {

@@ -124,15 +124,20 @@ describe("weft alerts", () => {
   it.live("--watch looks again: what closes disappears", () =>
     withAlerts((url) =>
       Effect.gen(function*() {
-        const watching = yield* Effect.forkChild(
-          Effect.timeoutOption(weft("alerts --watch --interval 100ms --json"), "20 seconds")
-        )
-        yield* Effect.sleep("1 second")
+        const before = ((yield* json("alerts")) as ReadonlyArray<unknown>).length
+        const out: Array<string> = []
+        const watching = yield* Effect.forkChild(weft("alerts --watch --interval 100ms --json", { out, err: [] }))
+        const looks = (open: number) =>
+          Effect.sync(() => (JSON.parse(out.at(-1) ?? "[]") as ReadonlyArray<unknown>).length === open).pipe(
+            Effect.tap(Effect.sleep("20 millis")),
+            Effect.repeat({ until: (is) => is }),
+            Effect.timeout("20 seconds")
+          )
+        yield* looks(before)
         yield* run(url, "UPDATE consumer_alerts SET closed_at = now() WHERE kind = 'stuck'")
-        yield* Effect.sleep("500 millis")
+        yield* looks(before - 1)
         assert.isUndefined(watching.pollUnsafe())
         yield* Fiber.interrupt(watching)
-        assert.deepStrictEqual(((yield* json("alerts")) as ReadonlyArray<unknown>).length, 1)
       })
     ))
 

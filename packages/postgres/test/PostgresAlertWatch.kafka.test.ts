@@ -92,6 +92,10 @@ describe("PostgresAlertWatch", () => {
 
       const producer = yield* Producer.Producer
       const admin = yield* Admin.Admin
+      // Before anybody looks: what opens while it grows is told with what there was by then.
+      yield* producer.sendAll(
+        Array.from({ length: 3_000 }, (_, n) => ({ topic, partition: n % 2, value: String(n) }))
+      )
       const gate = yield* Deferred.make<void>()
       let done = 0
       yield* Pipeline.startWithin(Pipeline.make({
@@ -103,9 +107,6 @@ describe("PostgresAlertWatch", () => {
         batch: { size: 500, window: "20 millis" },
         processBatch: (records) => Effect.map(Deferred.await(gate), () => void (done += records.length))
       }))
-      yield* producer.sendAll(
-        Array.from({ length: 3_000 }, (_, n) => ({ topic, partition: n % 2, value: String(n) }))
-      )
       yield* admin.setOffsets(foreign, [{ topic, partition: 0, offset: 0n }, { topic, partition: 1, offset: 0n }])
       const monitor = GroupMonitor.make({ groups: (group) => group === foreign })
       yield* Effect.forkScoped(GroupMonitor.run(monitor, { interval: "500 millis" }))

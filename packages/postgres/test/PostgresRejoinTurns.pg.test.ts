@@ -68,11 +68,13 @@ describe("PostgresRejoinTurns", () => {
       const holder = yield* Effect.forkChild(withTurn(
         url,
         "a",
-        Effect.andThen(Deferred.succeed(holds, undefined), Effect.sleep("1500 millis")).pipe(
+        Effect.andThen(Deferred.succeed(holds, undefined), Effect.sleep("4 seconds")).pipe(
           Effect.andThen(Effect.sync(() => {
             isOut = false
           }))
-        )
+        ),
+        // Whoever runs this test may be busy for a second.
+        { ...quick, lease: "1800 millis" }
       ))
       yield* Deferred.await(holds)
       const other = Effect.flatMap(
@@ -87,14 +89,12 @@ describe("PostgresRejoinTurns", () => {
   it.live("a holder that dies loses its turn after the lease", () =>
     Effect.gen(function*() {
       const url = yield* migratedUrl
-      yield* Effect.flatMap(PgClient.PgClient, (client) =>
+      const dies = Effect.flatMap(PgClient.PgClient, (client) =>
         client`INSERT INTO consumer_rejoin_leases VALUES
           ('g', 'dead', gen_random_uuid(), clock_timestamp(), clock_timestamp() + interval '700 milliseconds')`).pipe(
           Effect.provide(pool(url))
         )
-      const took = yield* elapsed(withTurn(url, "b", Effect.void))
-      assert.isAtLeast(took, 500)
-      assert.isBelow(took, 3000)
+      assert.isAtLeast(yield* elapsed(Effect.andThen(dies, withTurn(url, "b", Effect.void))), 690)
     }).pipe(Effect.timeout("25 seconds")))
 
   it.live("a holder that hangs loses its turn after the longest time that it may hold one", () =>

@@ -296,18 +296,21 @@ export const openAdmin = (options: ClusterOptions): { readonly admin: Admin; rea
 class ConnectionClosed extends Error {
   override readonly name = "KafkaJSConnectionError"
   readonly retriable = false
+  constructor() {
+    super("the connection was closed")
+  }
 }
 
 const closeConnection = (connection: Connection): void => {
   const { socket } = connection
-  const closed = new ConnectionClosed("the connection was closed")
+  const closed = new ConnectionClosed()
   // What kafkajs still tries in the background must not open it again: that would keep the process alive.
   connection.connect = () => Promise.reject(closed)
   connection.rejectRequests(closed)
   void connection.disconnect().finally(() => socket?.destroy())
 }
 
-/** The connections of a cluster, those made after its end included. */
+/** The connections of a cluster that have a socket, or may have one soon; those made after its end included. */
 interface Connections {
   readonly all: Set<Connection>
   readonly close: () => void
@@ -320,6 +323,8 @@ const trackConnections = (cluster: InnerCluster, receivesInPlace: boolean): Conn
   const build = builder.build
   builder.build = (destination) =>
     build(destination).then((pool) => {
+      // While no broker answers, kafkajs makes others with each attempt.
+      for (const one of all) if (one.socket === undefined) all.delete(one)
       for (const connection of pool.pool) {
         all.add(connection)
         restQueue(connection)
@@ -327,7 +332,12 @@ const trackConnections = (cluster: InnerCluster, receivesInPlace: boolean): Conn
         oneSocket(connection)
         renewInTime(connection)
         if (receivesInPlace) receiveInPlace(connection, (apiName) => assemblies.get(apiName))
-        if (isClosed) closeConnection(connection)
+        const { connect } = connection
+        connection.connect = () => {
+          if (isClosed) return Promise.reject(new ConnectionClosed())
+          all.add(connection)
+          return connect()
+        }
       }
       return pool
     })

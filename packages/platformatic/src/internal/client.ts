@@ -35,10 +35,17 @@ export const openClient = (options: ClientOptions): Client<PlatformaticBroker> =
 
   const connect = (address: Address): Promise<PlatformaticBroker> => {
     if (closed) return Promise.reject(new NetworkError("the transport was closed"))
-    return Connection.open(address, options, (connection) => all.add(connection)).then((connection) => {
+    let opened: Connection | undefined
+    return Connection.open(address, options, (connection) => {
+      opened = connection
+      all.add(connection)
+    }).then((connection) => {
       const broker = new PlatformaticBroker(connection, options.groupInstanceId)
       addresses.set(broker, keyOf(address))
       return broker
+    }, (error: unknown) => {
+      if (opened !== undefined) all.delete(opened)
+      throw error
     })
   }
 

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -86,7 +87,8 @@ const parseJson = (buffer: Uint8Array, start: number, end: number): Result.Resul
 }
 
 /**
- * JSON, checked by a Schema. Fails on what is no JSON (also on 0 bytes) and on what the Schema refuses.
+ * JSON, checked by a Schema. Fails on what is no JSON (also on 0 bytes), on what the Schema refuses, and where the Schema's own
+ * functions throw or do not answer at once.
  *
  * **Details**
  *
@@ -101,10 +103,25 @@ export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
   const decode = Schema.decodeUnknownResult(schema)
   const encode = Schema.encodeUnknownResult(schema)
   return {
-    decode: (buffer, start, end) => Result.flatMap(parseJson(buffer, start, end), decode),
-    encode: (value) => Result.flatMap(encode(value), stringifyJson)
+    decode: (buffer, start, end) => {
+      const parsed = parseJson(buffer, start, end)
+      if (Result.isFailure(parsed)) return parsed as Result.Result<never, unknown>
+      try {
+        return decode(parsed.success)
+      } catch (error) {
+        return Result.fail(thrownBy(error))
+      }
+    },
+    encode: (value) => Result.flatMap(Result.try({ try: () => encode(value), catch: thrownBy }), encodedJson)
   }
 }
+
+const encodedJson = (encoded: Result.Result<unknown, unknown>): Result.Result<Uint8Array, unknown> =>
+  Result.flatMap(encoded, stringifyJson)
+
+/** Of a Schema whose own functions throw, or do not answer at once, Effect throws what it knows as a cause. */
+const thrownBy = (error: unknown): unknown =>
+  error instanceof Error && Cause.isCause(error.cause) ? Cause.squash(error.cause) : error
 
 /**
  * Any JSON, unchecked: what `JSON.parse` answers.
@@ -141,10 +158,15 @@ const decodeRange = <A>(
   part: "key" | "value"
 ): Result.Result<A | null, DecodeError> => {
   if (range === undefined) return nullResult
-  const result = codec.decode(range.buffer, range.start, range.end)
-  return Result.isSuccess(result)
-    ? result as Result.Result<A, never>
-    : Result.fail(new DecodeError({ record, part, cause: result.failure }))
+  // A codec that throws all the same must not cost more than its record.
+  try {
+    const result = codec.decode(range.buffer, range.start, range.end)
+    return Result.isSuccess(result)
+      ? result as Result.Result<A, never>
+      : Result.fail(new DecodeError({ record, part, cause: result.failure }))
+  } catch (cause) {
+    return Result.fail(new DecodeError({ record, part, cause }))
+  }
 }
 
 const nullResult: Result.Result<null, never> = Result.succeed(null)

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
 import * as Codec from "../src/Codec.ts"
 import { ConsumerRecord, copy } from "../src/ConsumerRecord.ts"
 import * as FetchedBatch from "../src/FetchedBatch.ts"
@@ -47,6 +49,34 @@ describe("Codec", () => {
         assert.match(result.failure.message, /the value of t-3@7 cannot be decoded/)
       }
     }
+  })
+
+  it("what throws is a value as well: a Schema's own functions, one that does not answer at once, a codec", () => {
+    const fail = (): never => {
+      throw new Error("a bug")
+    }
+    const throwing = Codec.json(Schema.String.pipe(Schema.decode({
+      decode: SchemaGetter.transform((text: string) => text === "bad" ? fail() : text),
+      encode: SchemaGetter.transform((text: string) => text === "bad" ? fail() : text)
+    })))
+    const late = Codec.json(Schema.String.pipe(Schema.decode({
+      decode: SchemaGetter.transformEffect((text: string) => Effect.delay(Effect.succeed(text), 10)),
+      encode: SchemaGetter.transform((text: string) => text)
+    })))
+    const json = (text: string) => record(Buffer.from(JSON.stringify(text)))
+    assert.deepStrictEqual(Codec.decodeValue(throwing, json("good")), Result.succeed("good"))
+    for (const codec of [throwing, late, { ...Codec.string, decode: fail }]) {
+      const bytes = Buffer.from("\"bad\"")
+      if (codec !== throwing && codec !== late) assert.throws(() => codec.decode(bytes, 0, 5))
+      else assert.isTrue(Result.isFailure(codec.decode(bytes, 0, 5)))
+      const decoded = Codec.decodeValue(codec, json("bad"))
+      assert.isTrue(Result.isFailure(decoded))
+      if (Result.isFailure(decoded)) {
+        assert.strictEqual(decoded.failure._tag, "DecodeError")
+        if (codec !== late) assert.include(decoded.failure.message, "a bug")
+      }
+    }
+    assert.isTrue(Result.isFailure(Codec.encode(throwing, "bad")))
   })
 
   it("what cannot be encoded is a value, too", () => {

@@ -17,6 +17,30 @@ const offsets = (records: Batch): ReadonlyArray<number> => records.map(({ offset
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 
 describe("processBatch", () => {
+  it.effect("a record whose codec throws is a dead letter, and costs no other", () =>
+    withCluster({ records: 5 }, (cluster) =>
+      Effect.gen(function*() {
+        const seen: Array<number> = []
+        const value: Codec.Codec<string> = {
+          ...Codec.string,
+          decode: (buffer, start, end) => {
+            if (Buffer.from(buffer).toString("utf8", start, end) === "2") throw new Error("a bug")
+            return Codec.string.decode(buffer, start, end)
+          }
+        }
+        const { running, stop } = yield* start(Pipeline.make({
+          ...common,
+          value,
+          processBatch: (records) => Effect.sync(() => void seen.push(...offsets(records)))
+        }))
+        yield* advance(5_000)
+        assert.deepStrictEqual(seen, [0, 1, 3, 4])
+        assert.lengthOf(yield* dlqOf(cluster), 1)
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 5 })
+        assert.isTrue((yield* running.health).live)
+        yield* stop
+      })))
+
   it.effect("a batch is full by size, or handed over when its window is over", () =>
     withCluster({ records: 25 }, (cluster) =>
       Effect.gen(function*() {

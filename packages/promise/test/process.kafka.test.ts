@@ -99,7 +99,8 @@ describe("a program", { timeout: 120_000 }, () => {
       child.kill("SIGTERM")
       const second = performance.now()
       assert.strictEqual(await ended, "SIGTERM")
-      assert.isBelow(performance.now() - second, 1_000)
+      // The drain would take three minutes.
+      assert.isBelow(performance.now() - second, 5_000)
       assert.deepStrictEqual(await committed(group, topic), [0, 0, 0])
     } finally {
       child.kill("SIGKILL")

@@ -7,6 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
@@ -116,7 +117,9 @@ const evaluator = Effect.fnUntraced(function*(
     state = looked.state
   }).pipe(
     Effect.andThen(saying.worked),
-    Effect.catch(saying.failed)
+    Effect.catch(saying.failed),
+    // A rule of one's own that throws must not end the watch without a word.
+    Effect.catchDefect((defect) => saying.failed({ message: Inspectable.toStringUnknown(defect) }))
   )
 
   yield* Effect.addFinalizer(() => store.giveBack(evaluating))
@@ -169,7 +172,10 @@ const delivery = Effect.fnUntraced(function*(
     Effect.catchTags({
       AlertSinkError: (error) => Effect.andThen(saying.failed(error), backOff(error.retryAfterMs ?? 0)),
       AlertStoreError: (error) => Effect.andThen(saying.failed(error), backOff(0))
-    })
+    }),
+    Effect.catchDefect((defect) =>
+      Effect.andThen(saying.failed({ message: Inspectable.toStringUnknown(defect) }), backOff(0))
+    )
   )
 
   yield* Effect.addFinalizer(() => store.giveBack(turnName))

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { type AlertState, type StoredAlert, stateOf } from "../src/Alert.ts"
 import * as AlertFacts from "../src/AlertFacts.ts"
+import * as AlertRules from "../src/AlertRules.ts"
 import * as AlertSink from "../src/AlertSink.ts"
 import * as AlertStore from "../src/AlertStore.ts"
 import * as AlertWatch from "../src/AlertWatch.ts"
@@ -39,7 +40,7 @@ const world = () => {
 
 /** A receiver that notes what it is told, and can be away or take its time. */
 const receiver = (name = "receiver") => {
-  const state = { told: [] as Array<AlertState>, mode: "ok" as "ok" | "away" | "silent", attempts: 0 }
+  const state = { told: [] as Array<AlertState>, mode: "ok" as "ok" | "away" | "silent" | "dying", attempts: 0 }
   const layer = Layer.succeed(AlertSink.AlertSink, {
     name,
     batchSize: 100,
@@ -47,6 +48,7 @@ const receiver = (name = "receiver") => {
       Effect.suspend(() => {
         state.attempts++
         if (state.mode === "silent") return Effect.never
+        if (state.mode === "dying") throw new Error("a bug")
         if (state.mode === "away") {
           return Effect.fail(new AlertSink.AlertSinkError({ message: "away", retryAfterMs: undefined }))
         }
@@ -158,6 +160,40 @@ describe("AlertWatch", () => {
       assert.deepStrictEqual(yield* open, [])
     }).pipe(Effect.provide(
       AlertWatch.layer().pipe(Layer.provide(facts), Layer.provideMerge(AlertStore.layerMemory))
+    ))
+  })
+
+  it.effect("a rule that throws, and a receiver that dies, end nothing: both are asked again", () => {
+    const { layer: facts, state } = world()
+    const { layer: sink, state: told } = receiver()
+    let bugs = 0
+    const rules = AlertRules.rules.map((rule): AlertRules.AlertRule => ({
+      ...rule,
+      read: (...given) => {
+        if (bugs > 0) {
+          bugs--
+          throw new Error("a bug")
+        }
+        return rule.read(...given)
+      }
+    }))
+    return Effect.gen(function*() {
+      bugs = 3
+      state.lag = 2_000
+      yield* TestClock.adjust("3 minutes")
+      assert.strictEqual(bugs, 0)
+      assert.lengthOf(yield* open, 1)
+      told.mode = "dying"
+      state.lag = 50_000
+      yield* TestClock.adjust("3 minutes")
+      told.mode = "ok"
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(told.told, ["warning", "critical"])
+    }).pipe(Effect.provide(
+      Layer.mergeAll(AlertWatch.layer({ rules }), AlertWatch.layerDelivery()).pipe(
+        Layer.provide([facts, sink]),
+        Layer.provideMerge(AlertStore.layerMemory)
+      )
     ))
   })
 

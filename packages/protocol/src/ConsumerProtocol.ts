@@ -138,3 +138,13 @@ export const decodeAssignment = (
     return reader.array(() => ({ topic, partition: reader.int32() }))
   }).flat()
 }
+
+/**
+ * The same of a member that is only looked at. What cannot be read counts as none: groups of Kafka Connect, for one, have
+ * their own format.
+ *
+ * @category decoders
+ * @since 0.1.0
+ */
+export const assignmentOf = (bytes: Buffer): ReturnType<typeof decodeAssignment> =>
+  attempt(() => decodeAssignment(bytes)) ?? []

@@ -1,7 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as TopicPartition from "@weft/kafka/TopicPartition"
 import { AssignerProtocol } from "kafkajs"
-import { decodeAssignment, decodeMember, encodeAssignment, joinProtocols, strategyOf } from "../src/ConsumerProtocol.ts"
+import {
+  assignmentOf,
+  decodeAssignment,
+  decodeMember,
+  encodeAssignment,
+  joinProtocols,
+  strategyOf
+} from "../src/ConsumerProtocol.ts"
 
 const protocols = joinProtocols({
   strategy: "sticky",
@@ -43,6 +50,15 @@ describe("ConsumerProtocol", () => {
       { topic: "u", partition: 1 }
     ])
     assert.deepStrictEqual(decodeAssignment(Buffer.alloc(0)), [])
+  })
+
+  it("an assignment that is none of ours, as in a group of Kafka Connect, is looked at as none", () => {
+    // Version 0, no error, and the leader by its name.
+    const ofConnect = Buffer.from("00000000000a636f6e6e6563742d3132", "hex")
+    assert.throws(() => decodeAssignment(ofConnect), RangeError)
+    assert.deepStrictEqual(assignmentOf(ofConnect), [])
+    const bytes = encodeAssignment(new Map([["t", [2]]]))
+    assert.deepStrictEqual(assignmentOf(bytes), [{ topic: "t", partition: 2 }])
   })
 
   it("knows its strategies by Kafka's names", () => {

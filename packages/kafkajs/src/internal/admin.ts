@@ -3,7 +3,7 @@ import { TopicPartition } from "@weft/kafka/TopicPartition"
 import type { GroupDescription, TransportAdmin } from "@weft/kafka/Transport"
 import type { Cluster } from "@weft/protocol/Cluster"
 import * as ClusterAdmin from "@weft/protocol/ClusterAdmin"
-import { decodeAssignment } from "@weft/protocol/ConsumerProtocol"
+import { assignmentOf } from "@weft/protocol/ConsumerProtocol"
 import { byCoordinator } from "@weft/protocol/Coordinator"
 import * as DescribeConsumerGroups from "@weft/protocol/DescribeConsumerGroups"
 import { errorCode } from "@weft/protocol/ErrorCode"
@@ -153,7 +153,7 @@ const described = (group: Awaited<ReturnType<Admin["describeGroups"]>>["groups"]
     memberId: member.memberId,
     clientId: member.clientId,
     host: member.clientHost,
-    assignment: decodeAssignment(member.memberAssignment).map(({ partition, topic }) =>
+    assignment: assignmentOf(member.memberAssignment).map(({ partition, topic }) =>
       new TopicPartition(topic, partition)
     )
   }))

@@ -16,7 +16,7 @@ import { TopicPartition } from "@weft/kafka/TopicPartition"
 import type { ConfigResource, GroupDescription } from "@weft/kafka/Transport"
 import type { Cluster } from "@weft/protocol/Cluster"
 import { type AdminRequests, resourceOf, timeoutMs } from "@weft/protocol/ClusterAdmin"
-import { decodeAssignment } from "@weft/protocol/ConsumerProtocol"
+import { assignmentOf } from "@weft/protocol/ConsumerProtocol"
 import { askCoordinator, byCoordinator } from "@weft/protocol/Coordinator"
 import { codes } from "@weft/protocol/ErrorCode"
 import { type Failure, isRetriableFailure, protocolFailure } from "@weft/protocol/Failure"
@@ -183,7 +183,7 @@ const describeGroups = async (
         memberId: member.memberId,
         clientId: member.clientId,
         host: member.clientHost,
-        assignment: decodeAssignment(member.memberAssignment).map(({ partition, topic }) =>
+        assignment: assignmentOf(member.memberAssignment).map(({ partition, topic }) =>
           new TopicPartition(topic, partition)
         )
       }))

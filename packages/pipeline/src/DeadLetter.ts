@@ -71,7 +71,7 @@ export const headers = (original: ReadonlyArray<Header>, info: DeadLetterInfo): 
   text(headerNames.originalTopic, info.topic),
   int32(headerNames.originalPartition, info.partition),
   int64(headerNames.originalOffset, info.offset),
-  int64(headerNames.originalTimestamp, BigInt(info.timestamp)),
+  int64(headerNames.originalTimestamp, wholeMs(info.timestamp)),
   text(headerNames.originalTimestampType, info.timestampType),
   text(headerNames.originalConsumerGroup, info.consumerGroup),
   text(headerNames.exceptionFqcn, info.exception),
@@ -119,6 +119,15 @@ const int64 = (name: string, value: bigint): Header => {
   const bytes = Buffer.alloc(8)
   bytes.writeBigInt64BE(value)
   return { name, value: bytes }
+}
+
+const largest = 2n ** 63n - 1n
+
+/** A producer may claim any time, up to one that is more than 64 bits once it was a number. */
+const wholeMs = (ms: number): bigint => {
+  if (!Number.isFinite(ms)) return -1n
+  const whole = BigInt(Math.trunc(ms))
+  return whole > largest ? largest : whole < -largest - 1n ? -largest - 1n : whole
 }
 
 const number = (bytes: Uint8Array | null | undefined): bigint | undefined => {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as DeadLetter from "../src/DeadLetter.ts"
 import * as FailurePolicy from "../src/FailurePolicy.ts"
 import * as Pipeline from "../src/Pipeline.ts"
 import { advance, committedOf, common, dlqOf, start, withCluster } from "./fixtures.ts"
@@ -37,6 +38,23 @@ describe("a dead letter", () => {
         yield* advance(60_000, 500)
         assert.lengthOf(yield* dlqOf(cluster), 2)
         assert.deepStrictEqual(yield* committedOf(cluster), { 0: 2 })
+        yield* stop
+      })))
+
+  it.effect("is written whatever time the record claims to be of; its partition does not wait for ever", () =>
+    withCluster({}, (cluster) =>
+      Effect.gen(function*() {
+        // A producer's Long.MAX_VALUE, which brokers before 3.6 take, is no number that JavaScript has.
+        const times = [Number(2n ** 63n - 1n), Number(-(2n ** 63n)), -1, 1.5]
+        yield* cluster.append("in", times.map((timestamp) => ({ key: "k", value: "v", timestamp })))
+        const { stop } = yield* start(failing("bad"))
+        yield* advance(60_000, 500)
+        const claimed = (yield* dlqOf(cluster)).map(({ headers }) =>
+          Buffer.from(headers.find(({ name }) => name === DeadLetter.headerNames.originalTimestamp)!.value!)
+            .readBigInt64BE()
+        )
+        assert.deepStrictEqual(claimed, [2n ** 63n - 1n, -(2n ** 63n), -1n, 1n])
+        assert.deepStrictEqual(yield* committedOf(cluster), { 0: 4 })
         yield* stop
       })))
 

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Transport, type TransportHandler } from "../src/Transport.ts"
 import { make as topicPartition } from "../src/TopicPartition.ts"
 import {
   advance,
@@ -91,4 +92,49 @@ describe("an offset reset", () => {
         const fiber = yield* Effect.forkChild(second.stream(codecs).pipe(Stream.take(3), Stream.runCollect))
         assert.deepStrictEqual((yield* untilDone(fiber)).map(valueOf), ["0", "1", "2"])
       })))
+
+  for (const autoOffsetReset of ["latest", "earliest"] as const) {
+    it.effect(`${autoOffsetReset}: is none where the position is in range, as a leader that was deposed does not know`, () =>
+      withCluster({ records: 0 }, (cluster) =>
+        Effect.gen(function*() {
+          const transport = yield* Transport
+          let told: TransportHandler | undefined
+          const watched: Transport["Service"] = {
+            ...transport,
+            consumer: (options) => {
+              told = options.handler
+              return transport.consumer(options)
+            }
+          }
+          const consumer = yield* Effect.provideService(
+            member({ autoOffsetReset, maxPollRecords: 1, maxPartitionFetchBytes: 300, queueMaxRecords: 20 }),
+            Transport,
+            watched
+          )
+          yield* advance(500)
+          yield* cluster.append("in", numbered(100, 1))
+          const seen: Array<string> = []
+          const events = yield* collectEvents(consumer)
+          const reading = yield* consumer.stream(codecs).pipe(
+            Stream.runForEach((record) =>
+              Effect.andThen(
+                Effect.sleep(100),
+                Effect.sync(() => {
+                  seen.push(valueOf(record))
+                  record.offset.settle()
+                })
+              )
+            ),
+            Effect.forkChild
+          )
+          yield* advance(1_000)
+          const { position } = (yield* consumer.snapshot)[0]!
+          assert.isBelow(Number(position), 100)
+          told!.onOutOfRange(topicPartition("in", 0), position)
+          yield* advance(20_000)
+          assert.isUndefined(reading.pollUnsafe())
+          assert.deepStrictEqual(seen, Array.from({ length: 100 }, (_, i) => String(i)))
+          assert.deepStrictEqual((yield* Ref.get(events)).filter(({ _tag }) => _tag === "OffsetReset"), [])
+        })))
+  }
 })

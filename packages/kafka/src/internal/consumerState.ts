@@ -168,6 +168,11 @@ export class ConsumerState implements PartitionOwner {
     this.publish(ConsumerEvent.Started({ topic, partition: number, offset, from, settledBeyond: 0 }))
   }
 
+  /** From where it is. */
+  goOn(partition: AssignedPartition): void {
+    if (partition.state !== "ended") this.fetchFrom([partition])
+  }
+
   /** To a transport, a start may be the end of a pause. */
   private fetchFrom(partitions: ReadonlyArray<AssignedPartition>): void {
     this.transport?.start(partitions.map(({ position, topicPartition: { partition, topic } }) => ({

@@ -83,6 +83,11 @@ export const join = Effect.fnUntraced(function*(
       const { partition, topic } = assigned.topicPartition
       const beginning = beginnings.get(assigned.topicPartition.key) ?? 0n
       const end = ends.get(assigned.topicPartition.key) ?? 0n
+      // Fetches name no leader epoch: a leader that was deposed and does not know it yet answers them from a shorter log.
+      if (position !== undefined && beginning <= position && position <= end) {
+        state.goOn(assigned)
+        continue
+      }
       state.publish(ConsumerEvent.OffsetReset({ topic, partition, committed: position, beginning, end, policy }))
       if (policy === "none") return yield* new NoOffsetError({ topic, partition, committed: position, beginning, end })
       const offset = policy === "earliest" ? beginning : end

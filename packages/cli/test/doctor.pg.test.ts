@@ -18,7 +18,6 @@ import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 import { freshDatabase } from "../../../test-support/servers.ts"
-import { memberMetrics, processingMetrics } from "../../postgres/test/support/measurements.ts"
 import { withDatabase } from "../src/internal/database.ts"
 import * as DatabaseCheck from "../src/internal/doctor/database.ts"
 import { database } from "./support/weft.ts"
@@ -45,15 +44,17 @@ describe("the doctor on permissions", () => {
       const url = yield* Effect.promise(freshDatabase)
       const role = `weft_doctor_${yield* Clock.currentTimeMillis}`
       const asRole = `${url}${url.includes("?") ? "&" : "?"}options=${encodeURIComponent(`-c role=${role}`)}`
-      const asOwner = Effect.fnUntraced(function*(...statements: ReadonlyArray<string>) {
-        const sql = yield* SqlClient.SqlClient
-        for (const statement of statements) yield* sql.unsafe(statement).unprepared
-      }, Effect.provide(Postgres.layerUrl(Redacted.make(url))))
+      const asOwner = (...statements: ReadonlyArray<string>) =>
+        Effect.flatMap(SqlClient.SqlClient, (sql) =>
+          Effect.forEach(statements, (statement) => sql.unsafe(statement).unprepared, { discard: true })).pipe(
+            Effect.provide(Postgres.layerUrl(Redacted.make(url)))
+          )
       yield* Effect.provide(SqlMigrator.run(), Postgres.layerUrl(Redacted.make(url)))
       // Roles are of all databases of the server.
       yield* Effect.acquireRelease(
         asOwner(`CREATE ROLE ${role}`),
-        () => Effect.orDie(asOwner(`DROP OWNED BY ${role}`, `DROP ROLE ${role}`))
+        () =>
+          Effect.orDie(asOwner(`DROP OWNED BY ${role}`, `DROP ROLE ${role}`))
       )
       const before = yield* permissions(asRole)
       assert.strictEqual(before.verdict, "warning")
@@ -64,12 +65,14 @@ describe("the doctor on permissions", () => {
       yield* Effect.gen(function*() {
         const resolved = yield* (yield* ConfigStore).load("s")
         assert.deepStrictEqual(resolved.issues.map(({ _tag }) => _tag), ["MissingRow"])
-        const now = yield* Clock.currentTimeMillis
+        const place = { topic: "t", partition: 0, lag: 1n, consumerOffset: 1n, endOffset: 2n, lagSeconds: 1 }
         yield* (yield* MetricsSink).write({
-          metrics: [processingMetrics(now, { service: "s" })],
-          members: [memberMetrics(now, { service: "s" })],
-          lag: []
+          metrics: [],
+          members: [],
+          lag: [{ ...place, service: "s", group: "g", member: "m", timestamp: yield* Clock.currentTimeMillis }]
         })
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`INSERT INTO consumer_member_metrics (service_name, member) VALUES ('s', 'm')`
         yield* (yield* RejoinTurns).withTurn({ group: "g", member: "m" }, Effect.void)
         const applied = yield* AppliedConfigs
         yield* applied.report({ service: "s", group: "g", member: "m", resolved })
@@ -77,8 +80,10 @@ describe("the doctor on permissions", () => {
         assert.lengthOf(yield* applied.list("s"), 1)
         assert.deepStrictEqual(yield* (yield* Recommendations.Recommendations).refreshDue("1 minute"), ["s"])
       }).pipe(
-        Effect.provide(consumer(asRole)),
-        Effect.provide(Logger.layer([Logger.make(({ message }) => void told.push(String(message)))]))
+        Effect.provide(Layer.provideMerge(
+          consumer(asRole),
+          Logger.layer([Logger.make(({ message }) => void told.push(String(message)))])
+        ))
       )
       assert.notInclude(told.join("\n"), "without a turn")
     }).pipe(Effect.scoped))

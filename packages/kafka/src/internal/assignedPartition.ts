@@ -143,7 +143,8 @@ export class AssignedPartition implements BatchOwner {
    * becomes less only by reading on.
    */
   private get hasMuchMetadata(): boolean {
-    return this.metadataBytes > this.owner.metadataMaxBytes * metadataHighWater
+    // Asked at each settling: nearly always there is none at all.
+    return this.metadataBytes > 0 && this.metadataBytes > this.owner.metadataMaxBytes * metadataHighWater
   }
 
   wake(): void {

@@ -84,7 +84,7 @@ export const makePump = <B extends Broker>(options: {
     wake.openUnsafe()
   }
   const now = () => clock.currentTimeMillisUnsafe()
-  /** By node: what is asked there, and since when. */
+  /** By node: what is asked there now, and since when. */
   const inFlight = new Map<number, Asked>()
   /** Of each broker. */
   const sizes = new Map<number, AnswerSize>()
@@ -104,6 +104,7 @@ export const makePump = <B extends Broker>(options: {
     return known
   }
 
+  /** One request and what comes of it: whether all went well. */
   const fetch = Effect.fnUntraced(function*(node: number, round: FetchRound) {
     const broker = yield* cluster.broker(node)
     const size = sizeOf(node)
@@ -130,19 +131,39 @@ export const makePump = <B extends Broker>(options: {
     }
     const tickets = new Map(round.tickets.map((ticket) => [keyOf(ticket.topic, ticket.partition), ticket]))
     let leaderMoved = false
+    let isSmooth = true
     for (const { errorCode, open, partition, topic } of answer.partitions) {
       const ticket = tickets.get(keyOf(topic, partition))
       if (ticket === undefined || !state.isCurrent(ticket)) continue
       if (errorCode === 0) {
         const stop = deliver(ticket, open(ticket.position))
-        if (stop !== undefined) yield* stuck(ticket, stop)
-      } else if (errorCode === codes.offsetOutOfRange) outOfRange(ticket)
+        if (stop === undefined) continue
+        isSmooth = false
+        yield* stuck(ticket, stop)
+        continue
+      }
+      isSmooth = false
+      if (errorCode === codes.offsetOutOfRange) outOfRange(ticket)
       else {
         leaderMoved ||= moved.has(errorCode)
         yield* refused(ticket, errorCode)
       }
     }
     if (leaderMoved) yield* Effect.ignore(cluster.refresh)
+    return isSmooth
+  })
+
+  /**
+   * One request after the other, as long as all goes well: the next one leaves before workers that were woken get their
+   * turn, and is answered while they are busy.
+   */
+  const fetchOn = Effect.fnUntraced(function*(node: number, asked: Asked) {
+    while (yield* fetch(node, asked.round)) {
+      const next = state.rounds(cluster.leaderOf, now()).byLeader.get(node)
+      if (next === undefined) return
+      asked.round = next
+      asked.since = now()
+    }
   })
 
   /** One partition is waited for while that may help, and the others go on. */
@@ -218,9 +239,9 @@ export const makePump = <B extends Broker>(options: {
         : consumerError(failure, { ...cluster.about, topic: about?.topic, partition: about?.partition })
     })
 
-  /** One request and what comes of it. Fails only with what ends the pump. */
-  const once = (node: number, round: FetchRound): Effect.Effect<void, KafkaError> =>
-    fetch(node, round).pipe(
+  /** Fails only with what ends the pump. */
+  const serve = (node: number, asked: Asked): Effect.Effect<void, KafkaError> =>
+    fetchOn(node, asked).pipe(
       Effect.catch((failure): Effect.Effect<void, Fatal> => {
         if (failure._tag === "Fatal") return Effect.fail(failure)
         if (!isRetriableFailure(failure)) return fatal(failure)
@@ -301,7 +322,7 @@ export const makePump = <B extends Broker>(options: {
           if (leader === undefined || inFlight.has(leader)) continue
           const asked: Asked = { round, since: now(), fiber: undefined }
           inFlight.set(leader, asked)
-          asked.fiber = yield* FiberSet.run(fibers, once(leader, round))
+          asked.fiber = yield* FiberSet.run(fibers, serve(leader, asked))
         }
         const leaderless = byLeader.has(undefined)
         const refreshAt = metadataAt + client.metadataMaxAgeMs
@@ -353,8 +374,8 @@ export const makePump = <B extends Broker>(options: {
 }
 
 interface Asked {
-  readonly round: FetchRound
-  readonly since: number
+  round: FetchRound
+  since: number
   fiber: Fiber.Fiber<void, KafkaError> | undefined
 }
 

@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { FetchedBatch } from "@weft/kafka/FetchedBatch"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import { TopicPartition } from "@weft/kafka/TopicPartition"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Result from "effect/Result"
 import type { Broker } from "../../src/Client.ts"
 import type { Cluster } from "../../src/Cluster.ts"
-import { makePump } from "../../src/internal/pump.ts"
+import { codes } from "../../src/ErrorCode.ts"
+import type { Answer } from "../../src/FetchAnswer.ts"
+import { makePump, type Pump } from "../../src/internal/pump.ts"
 import { consumerPlan } from "../../src/Plan.ts"
 import { advance, Answering } from "./fixtures.ts"
 
@@ -47,5 +51,114 @@ describe("a leader that is frozen", () => {
       yield* advance(20_000)
       assert.deepStrictEqual(asked.map(([node]) => node), [1, 2])
       yield* Fiber.interrupt(running)
+    }))
+})
+
+describe("the next request", () => {
+  /** One batch of one record from wherever it is asked for. */
+  const answerOf = (errorCode = 0): Answer => ({
+    errorCode: 0,
+    partitions: [{
+      topic: "in",
+      partition: 0,
+      errorCode,
+      bytes: 100,
+      open: (position) => {
+        let isDone = false
+        return {
+          next: () => {
+            if (isDone) return undefined
+            isDone = true
+            return { topic: "in", partition: 0, nextOffset: position + 1n } as FetchedBatch
+          },
+          get nextOffset() {
+            return isDone ? position + 1n : position
+          },
+          stop: undefined,
+          get isDone() {
+            return isDone
+          },
+          detach: () => undefined
+        }
+      }
+    }]
+  })
+
+  const started = Effect.fnUntraced(function*(
+    events: Array<string>,
+    answer: (n: number) => Answer,
+    onBatch: (pump: Pump) => void
+  ) {
+    let requests = 0
+    const pump: Pump = makePump({
+      cluster: {
+        leaderOf: () => 1,
+        broker: () => Effect.succeed({} as Broker),
+        refresh: Effect.sync(() => void events.push("leaders looked for")),
+        avoid: () => undefined,
+        watch: () => undefined
+      } as Partial<Cluster> as Cluster,
+      plan: plan.fetch,
+      client: plan.client,
+      fetch: (_, { partitions }) => {
+        events.push(`asked for ${partitions[0]!.position}`)
+        return ++requests > 3 ? Effect.never : Effect.delay(Effect.succeed(answer(requests)), 5)
+      },
+      handler: { ...new Answering({}).handler, onBatch: () => onBatch(pump) },
+      clock: yield* Clock.Clock,
+      patienceMs: 60_000
+    })
+    yield* Effect.forkChild(pump.run)
+    pump.assign([new TopicPartition("in", 0)], () => [{ topic: "in", partition: 0, offset: 0n }])
+    return pump
+  })
+
+  it.effect("is on its way before workers take what came", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const latch = yield* Latch.make(false)
+      yield* Effect.forkChild(Effect.forever(Effect.gen(function*() {
+        yield* latch.await
+        yield* latch.close
+        // As the workers of a pipeline: with the next turn of the scheduler.
+        yield* Effect.yieldNow
+        events.push("taken")
+      })))
+      yield* started(events, () => answerOf(), () => latch.openUnsafe())
+      yield* advance(100)
+      assert.deepStrictEqual(events, [
+        "asked for 0",
+        "asked for 1",
+        "taken",
+        "asked for 2",
+        "taken",
+        "asked for 3",
+        "taken"
+      ])
+    }))
+
+  it.effect("waits for whoever pauses with what came", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const pump = yield* started(events, () => answerOf(), (pump) => pump.pause([new TopicPartition("in", 0)]))
+      yield* advance(100)
+      assert.deepStrictEqual(events, ["asked for 0"])
+      pump.resume([new TopicPartition("in", 0)])
+      yield* advance(100)
+      assert.deepStrictEqual(events, ["asked for 0", "asked for 1"])
+    }))
+
+  it.effect("comes after a look for leaders, where one has moved", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      yield* started(events, (n) => answerOf(n === 1 ? codes.notLeader : 0), () => undefined)
+      yield* advance(1000)
+      assert.deepStrictEqual(events, [
+        "asked for 0",
+        "leaders looked for",
+        "asked for 0",
+        "asked for 1",
+        "asked for 2"
+      ])
     }))
 })

@@ -79,7 +79,10 @@ const rates = [100, 1_000, 10_000, 50_000]
 const overPartitions = (contender: ContenderName) => ({
   entrants: inShapes(
     contender,
-    Object.fromEntries(partitionCounts.map((partitions) => [`partitions: ${partitions}`, { partitions }]))
+    // Of fewer, who has 1,000 partitions reads few of each.
+    Object.fromEntries(
+      partitionCounts.map((partitions) => [`partitions: ${partitions}`, { partitions, records: 3_000_000 }])
+    )
   ),
   pairs: partitionCounts.filter((partitions) => partitions !== 4).map((partitions) => ({
     name: `${contender}, partitions: ${partitions}`,

@@ -3,7 +3,7 @@ import type { ClusterMetadata } from "@weft/protocol/Client"
 import * as Effect from "effect/Effect"
 import { type AddressInfo, createServer, type Server } from "node:net"
 import type { PlatformaticBroker } from "../src/internal/broker.ts"
-import { openClient } from "../src/internal/client.ts"
+import { clientOf } from "./support/clientOf.ts"
 
 const listening = (server: Server) =>
   Effect.acquireRelease(
@@ -24,16 +24,7 @@ describe("openClient", () => {
         reached++
         socket.destroy()
       }))
-      const client = openClient({
-        brokers: [`127.0.0.1:${silent}`, `127.0.0.1:${next}`],
-        groupInstanceId: undefined,
-        clientId: "weft",
-        requestTimeoutMs: 305_000,
-        connectionTimeoutMs: 300,
-        authenticationTimeoutMs: 300,
-        tls: undefined,
-        sasl: undefined
-      })
+      const client = clientOf([`127.0.0.1:${silent}`, `127.0.0.1:${next}`], 305_000)
       yield* Effect.addFinalizer(() => Effect.sync(client.close))
       const connecting = Effect.ignore(Effect.tryPromise(() => client.connect()))
       yield* Effect.timeoutOption(connecting, 3_000)
@@ -42,16 +33,7 @@ describe("openClient", () => {
 
   it.effect("what a broker says late of the cluster does not undo what another one, asked after it, has said", () =>
     Effect.gen(function*() {
-      const client = openClient({
-        brokers: ["127.0.0.1:1"],
-        groupInstanceId: undefined,
-        clientId: "weft",
-        requestTimeoutMs: 1000,
-        connectionTimeoutMs: 300,
-        authenticationTimeoutMs: 300,
-        tls: undefined,
-        sasl: undefined
-      })
+      const client = clientOf(["127.0.0.1:1"])
       const thawed = Promise.withResolvers<ClusterMetadata>()
       const answering = (metadataOf: () => Promise<ClusterMetadata>) =>
         ({ metadataOf }) as unknown as PlatformaticBroker

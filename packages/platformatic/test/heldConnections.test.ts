@@ -2,8 +2,8 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import { type AddressInfo, createServer } from "node:net"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { openClient } from "../src/internal/client.ts"
 import { Connection } from "../src/internal/connection.ts"
+import { clientOf } from "./support/clientOf.ts"
 
 setFlagsFromString("--expose-gc")
 const collectGarbage = runInNewContext("gc") as () => void
@@ -26,16 +26,7 @@ describe("a client that nobody answers", () => {
         opened(connection)
       })
     )
-    const client = openClient({
-      brokers: [`127.0.0.1:${await closedPort()}`],
-      groupInstanceId: undefined,
-      clientId: "weft",
-      requestTimeoutMs: 1000,
-      connectionTimeoutMs: 300,
-      authenticationTimeoutMs: 300,
-      tls: undefined,
-      sasl: undefined
-    })
+    const client = clientOf([`127.0.0.1:${await closedPort()}`])
     for (let i = 0; i < 20; i++) await client.connect().catch(() => undefined)
     watched.mockRestore()
     await new Promise((resolve) => setTimeout(resolve, 100))

@@ -6,6 +6,15 @@ import * as Cluster from "../src/Cluster.ts"
 import { adminPlan } from "../src/Plan.ts"
 import { advance } from "./internal/fixtures.ts"
 
+const clusterOf = (client: Partial<Client>) =>
+  Cluster.make({
+    open: () => client as Client,
+    addresses: [],
+    plan: adminPlan,
+    patienceMs: 1_000,
+    security: { tls: false, sasl: false }
+  })
+
 describe("Cluster", () => {
   it.effect("closes a connection that was made when nobody waited for it any more", () =>
     Effect.gen(function*() {
@@ -20,13 +29,7 @@ describe("Cluster", () => {
         anyBroker: () => Promise.resolve({} as Broker),
         dedicated: () => new Promise((resolve) => connected = resolve)
       }
-      const cluster = yield* Cluster.make({
-        open: () => client as Client,
-        addresses: [],
-        plan: adminPlan,
-        patienceMs: 1_000,
-        security: { tls: false, sasl: false }
-      })
+      const cluster = yield* clusterOf(client)
       const asking = yield* Effect.forkChild(cluster.dedicated({ nodeId: 1, host: "127.0.0.1", port: 1 }))
       yield* advance(20)
       yield* Fiber.interrupt(asking)
@@ -68,13 +71,7 @@ describe("Cluster", () => {
         order = [...order.filter((one) => one !== node), node]
       }
     }
-    const cluster = Cluster.make({
-      open: () => client as Client,
-      addresses: [],
-      plan: adminPlan,
-      patienceMs: 1_000,
-      security: { tls: false, sasl: false }
-    })
+    const cluster = clusterOf(client)
     return { asked, cluster }
   }
 
@@ -133,13 +130,7 @@ describe("Cluster", () => {
         findBroker: (nodeId) =>
           known.includes(nodeId) ? Promise.resolve({} as Broker) : Promise.reject(new Error("not known"))
       }
-      const cluster = yield* Cluster.make({
-        open: () => client as Client,
-        addresses: [],
-        plan: adminPlan,
-        patienceMs: 1_000,
-        security: { tls: false, sasl: false }
-      })
+      const cluster = yield* clusterOf(client)
       yield* cluster.connect
       yield* cluster.broker(2)
       yield* cluster.broker(1)

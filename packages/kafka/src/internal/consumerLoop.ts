@@ -15,7 +15,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
-import { isRetriable, type KafkaError, TransportError } from "../KafkaError.ts"
+import { isRetriable, type KafkaError } from "../KafkaError.ts"
 import * as Subscription from "../Subscription.ts"
 import type { TopicPartition } from "../TopicPartition.ts"
 import { Transport, type TransportSubscription } from "../Transport.ts"
@@ -23,6 +23,7 @@ import type { ConsumerState } from "./consumerState.ts"
 import { drain } from "./drain.ts"
 import { join } from "./membership.ts"
 import { monotonicMs } from "./monotonicMs.ts"
+import { transportDefect } from "./transportDefect.ts"
 import { type SignsOfLife, watch } from "./watchdog.ts"
 
 export interface LoopOptions {
@@ -51,30 +52,26 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
   while (true) {
     options.rejoin.closeUnsafe()
     const inTurn = turn.isHeld()
-    const outcome = yield* Effect.result(
-      Effect.scoped(
-        membership(
-          state,
-          options,
-          name,
-          turn,
-          Effect.suspend(() => {
-            joinedAt ??= monotonicMs(state.clock)
-            // Not where newer settings are waiting for the next rejoin already.
-            if (state.settingsBeforeRejoin !== undefined && !options.rejoin.isOpen()) {
-              state.settingsBeforeRejoin = undefined
-              state.publish(ConsumerEvent.SettingsAccepted({ memberId: state.memberId }))
-            }
-            // A rebalance of the others must not end the turn that this member still waits for.
-            return inTurn ? turn.end : Effect.void
-          })
-        )
-      ).pipe(
-        // Whatever dies (the turn that was given, a listener, we): streams that never hear of it would wait for ever.
-        Effect.catchDefect((cause) =>
-          Effect.fail(new TransportError({ transport: name, reason: "defect", retriable: true, cause }))
-        )
-      )
+    const outcome = yield* membership(
+      state,
+      options,
+      name,
+      turn,
+      Effect.suspend(() => {
+        joinedAt ??= monotonicMs(state.clock)
+        // Not where newer settings are waiting for the next rejoin already.
+        if (state.settingsBeforeRejoin !== undefined && !options.rejoin.isOpen()) {
+          state.settingsBeforeRejoin = undefined
+          state.publish(ConsumerEvent.SettingsAccepted({ memberId: state.memberId }))
+        }
+        // A rebalance of the others must not end the turn that this member still waits for.
+        return inTurn ? turn.end : Effect.void
+      })
+    ).pipe(
+      Effect.scoped,
+      // Whatever dies (the turn that was given, a listener, we): streams that never hear of it would wait for ever.
+      Effect.catchDefect((cause) => Effect.fail(transportDefect(name, cause))),
+      Effect.result
     )
     yield* giveUp(state, options)
     if (state.memberId !== undefined) {

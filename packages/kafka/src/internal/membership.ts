@@ -8,7 +8,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { ConsumerEvent } from "../ConsumerEvent.ts"
-import { isRetriable, type KafkaError, NoOffsetError, TransportError } from "../KafkaError.ts"
+import { isRetriable, type KafkaError, NoOffsetError } from "../KafkaError.ts"
 import { keyOf, type PartitionOffset, type TopicPartition } from "../TopicPartition.ts"
 import { Transport, type TransportConsumer, type TransportHandler, type TransportSubscription } from "../Transport.ts"
 import type { AssignedPartition } from "./assignedPartition.ts"
@@ -16,6 +16,7 @@ import { plan } from "./assignmentPlan.ts"
 import type { ConsumerState, Start } from "./consumerState.ts"
 import { drain } from "./drain.ts"
 import { decode } from "./offsetMetadata.ts"
+import { transportDefect } from "./transportDefect.ts"
 
 export interface Membership {
   readonly transport: TransportConsumer
@@ -37,11 +38,12 @@ export const join = Effect.fnUntraced(function*(
   const fork = yield* FiberSet.makeRuntime<never>()
 
   const fail = (error: KafkaError) => Deferred.fail(fatal, error)
-  const defect = (cause: unknown) =>
-    new TransportError({ transport: library.name, reason: "defect", retriable: true, cause })
   /** A defect of the library must not leave a consumer that looks alive: it ends the membership. */
   const guarded = <A>(effect: Effect.Effect<A, KafkaError>): Effect.Effect<A, KafkaError> =>
-    Effect.catchDefect(effect, (cause) => Effect.andThen(fail(defect(cause)), Effect.fail(defect(cause))))
+    Effect.catchDefect(effect, (cause) => {
+      const error = transportDefect(library.name, cause)
+      return Effect.andThen(fail(error), Effect.fail(error))
+    })
   const forkGuarded = (effect: Effect.Effect<unknown, KafkaError>) => fork(Effect.catch(guarded(effect), fail))
   const whileRetriable = {
     while: isRetriable,
@@ -164,7 +166,7 @@ export const join = Effect.fnUntraced(function*(
   }
 
   const made = yield* library.consumer({ subscription, settings: state.settings, handler }).pipe(
-    Effect.catchDefect((cause) => Effect.fail(defect(cause)))
+    Effect.catchDefect((cause) => Effect.fail(transportDefect(library.name, cause)))
   )
   const transport: TransportConsumer = {
     warnings: made.warnings,

@@ -16,8 +16,7 @@ import { isTlsRecord, TlsExpected } from "@weft/protocol/Handshake"
 import { Reader } from "@weft/protocol/Wire"
 import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs"
 import { createRequire } from "node:module"
-import type { Socket } from "node:net"
-import { type Connecting, oneSocket } from "./oneSocket.ts"
+import { type Connecting, ConnectionGone, oneSocket } from "./oneSocket.ts"
 import { receiveInPlace, type Receiver } from "./receiving.ts"
 import { refreshOne, type RefreshingPool } from "./refreshing.ts"
 import { socketFactory } from "./socket.ts"
@@ -72,7 +71,6 @@ interface Connection extends Receiver, Connecting {
   readonly sessionLifetime: { readonly toNumber: () => number }
   /** How long before its end it is renewed, in milliseconds. */
   reauthenticationThreshold: number
-  socket?: Socket | undefined
 }
 
 interface ConnectionPool {
@@ -292,21 +290,13 @@ export const openAdmin = (options: ClusterOptions): { readonly admin: Admin; rea
   return { admin, close }
 }
 
-/** Named as kafkajs names what it retries or not by the flag. */
-class ConnectionClosed extends Error {
-  override readonly name = "KafkaJSConnectionError"
-  readonly retriable = false
-  constructor() {
-    super("the connection was closed")
-  }
-}
+const closed = () => new ConnectionGone("the connection was closed")
 
 const closeConnection = (connection: Connection): void => {
   const { socket } = connection
-  const closed = new ConnectionClosed()
   // What kafkajs still tries in the background must not open it again: that would keep the process alive.
-  connection.connect = () => Promise.reject(closed)
-  connection.rejectRequests(closed)
+  connection.connect = () => Promise.reject(closed())
+  connection.rejectRequests(closed())
   void connection.disconnect().finally(() => socket?.destroy())
 }
 
@@ -334,7 +324,7 @@ const trackConnections = (cluster: InnerCluster, receivesInPlace: boolean): Conn
         if (receivesInPlace) receiveInPlace(connection, (apiName) => assemblies.get(apiName))
         const { connect } = connection
         connection.connect = () => {
-          if (isClosed) return Promise.reject(new ConnectionClosed())
+          if (isClosed) return Promise.reject(closed())
           all.add(connection)
           return connect()
         }

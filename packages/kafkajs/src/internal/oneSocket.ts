@@ -15,13 +15,10 @@ export interface Connecting {
   rejectRequests(error: Error): void
 }
 
-/** Named as kafkajs names what its own connections throw. */
-class SocketGone extends Error {
+/** Named as kafkajs names what its own connections throw; it retries or not by the flag. */
+export class ConnectionGone extends Error {
   override readonly name = "KafkaJSConnectionError"
   readonly retriable = false
-  constructor() {
-    super("the connection was ended")
-  }
 }
 
 const nothing = () => undefined
@@ -78,6 +75,6 @@ export const oneSocket = (connection: Connecting): void => {
       forget(socket)
       // What was sent at the last moment.
       connection.authHandlers?.onError()
-      connection.rejectRequests(new SocketGone())
+      connection.rejectRequests(new ConnectionGone("the connection was ended"))
     })
 }

@@ -135,15 +135,11 @@ export const makePump = <B extends Broker>(options: {
     for (const { errorCode, open, partition, topic } of answer.partitions) {
       const ticket = tickets.get(keyOf(topic, partition))
       if (ticket === undefined || !state.isCurrent(ticket)) continue
-      if (errorCode === 0) {
-        const stop = deliver(ticket, open(ticket.position))
-        if (stop === undefined) continue
-        isSmooth = false
-        yield* stuck(ticket, stop)
-        continue
-      }
+      const stop = errorCode === 0 ? deliver(ticket, open(ticket.position)) : undefined
+      if (errorCode === 0 && stop === undefined) continue
       isSmooth = false
-      if (errorCode === codes.offsetOutOfRange) outOfRange(ticket)
+      if (stop !== undefined) yield* stuck(ticket, stop)
+      else if (errorCode === codes.offsetOutOfRange) outOfRange(ticket)
       else {
         leaderMoved ||= moved.has(errorCode)
         yield* refused(ticket, errorCode)

@@ -1,5 +1,5 @@
 /** The real servers, for tests named *.kafka.test.ts or *.pg.test.ts: started once for the run, shared by all. */
-import { Kafka, logLevel } from "kafkajs"
+import { type Admin, Kafka, logLevel } from "kafkajs"
 import { randomUUID } from "node:crypto"
 import { setTimeout } from "node:timers/promises"
 import { inject } from "vitest"
@@ -27,29 +27,39 @@ export const freshName = (prefix: string): string =>
 /** The id of a consumer group that does not exist yet. */
 export const freshGroup = (prefix: string): string => freshName(`${prefix}-group`)
 
-/** Creates a topic, waits for its leaders, and returns its name. */
+const withAdmin = async <A>(use: (admin: Admin) => Promise<A>): Promise<A> => {
+  const admin = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    return await use(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/**
+ * Creates a topic, waits until each of its leaders serves it, and returns its name. That metadata names a leader is not
+ * enough: it may not have heard yet, and refuse one partition of a request while it writes the other. kafkajs's producer,
+ * which is not idempotent, then sends all of it again.
+ */
 export const freshTopic = async (
   prefix: string,
   partitions = 1,
   settings: Readonly<Record<string, string>> = {}
 ): Promise<string> => {
   const topic = freshName(prefix)
-  const admin = new Kafka({ brokers: [...brokers()], logLevel: logLevel.ERROR }).admin()
-  await admin.connect()
-  try {
-    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: false })
-    // A busy broker may not know its own new topic for a while; kafkajs would give up.
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const described = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined)
-      const leaders = described?.topics[0]?.partitions.filter(({ leader }) => leader >= 0).length
-      if (leaders === partitions) return topic
-      await setTimeout(50)
-    }
-    throw new Error(`topic ${topic} has no leaders after five seconds`)
-  } finally {
-    await admin.disconnect()
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+  await withAdmin((admin) =>
+    admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: false })
+  )
+  // A client of its own for each attempt: kafkajs would go on with the leaders that it once heard of.
+  const served = () => withAdmin((admin) => admin.fetchTopicOffsets(topic)).then(({ length }) => length, () => 0)
+  const deadline = performance.now() + 60_000
+  while (performance.now() < deadline) {
+    if (await served() === partitions) return topic
+    await setTimeout(50)
   }
+  throw new Error(`topic ${topic} is not served by its leaders after a minute`)
 }
 
 /** Creates an empty database and returns its URL. */

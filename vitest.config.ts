@@ -35,6 +35,8 @@ export default defineConfig({
           name: "real",
           include: hasKafka ? [...kafkaTests, ...postgresTests] : postgresTests,
           globalSetup: ["test-support/globalSetup.ts"],
+          // .ci/run prints each test that needed it, and why, and fails where they are more than two.
+          retry: isCi ? 1 : 0,
           testTimeout: 120_000,
           hookTimeout: 120_000
         }

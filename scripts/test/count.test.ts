@@ -30,6 +30,30 @@ describe("the count of .ci/run", () => {
       .toEqual({ passed: 12, failed: 1, lines: ["failed: it works", "failed: tests ended with 1"] })
   })
 
+  it("tests that passed at the second try only are named with what went wrong, and three are a failure", () => {
+    const unsteady = (tests: number) => [{
+      name: "a.test.ts",
+      status: "passed",
+      message: "",
+      assertionResults: [
+        { fullName: "is steady", status: "passed", failureMessages: [] },
+        ...Array.from({ length: tests }, (_, i) => ({
+          fullName: `wavers ${i}`,
+          status: "passed",
+          failureMessages: ["came too late"]
+        }))
+      ]
+    }]
+    const told = (i: number) => `passed at the second try only: wavers ${i}: came too late`
+    expect(count(report({ testResults: unsteady(2) }), fine))
+      .toEqual({ passed: 12, failed: 0, lines: [told(0), told(1)] })
+    expect(count(report({ testResults: unsteady(3) }), fine)).toEqual({
+      passed: 12,
+      failed: 1,
+      lines: [told(0), told(1), told(2), "failed: 3 tests needed a second try, at most 2 may"]
+    })
+  })
+
   it("a test file that does not load is a failure", () => {
     const testResults = [{ name: "a.test.ts", status: "failed", message: "no such module", assertionResults: [] }]
     expect(count(report({ testResults }), { ...fine, tests: "1" })).toMatchObject({ passed: 12, failed: 1 })

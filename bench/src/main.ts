@@ -76,10 +76,10 @@ const measureAll = async (flags: Flags, servers: Servers): Promise<ReadonlyArray
   const outcomes: Array<Outcome> = []
   for (const workload of flags.workloads) {
     const one: Workload = workloads[workload]
-    const { about, roundsAtMost = Infinity } = one
+    const { about } = one
     for (const shape of shapesOf(one, flags.shape)) {
       console.log(`\n${workload}: ${about}`)
-      const outcome = await measure(workload, shape, Math.min(flags.rounds, roundsAtMost), servers)
+      const outcome = await measure(workload, shape, flags.rounds, servers)
       show(outcome)
       outcomes.push(outcome)
     }

@@ -25,7 +25,6 @@ export interface Workload {
   readonly shapes?: ReadonlyArray<Partial<Shape>> | undefined
   /** Where fewer do: work that takes its time is not measured better by more of it. */
   readonly recordsAtMost?: number | undefined
-  readonly roundsAtMost?: number | undefined
   /** False where contenders write themselves: each run has an empty topic of its own. */
   readonly filled?: false | undefined
   readonly needs?: ReadonlyArray<"postgres"> | undefined
@@ -217,7 +216,6 @@ export const workloads = {
   },
   rebalance: {
     about: "how long partitions stand still while a second member joins, and while it leaves; a heartbeat every 3 s",
-    roundsAtMost: 5,
     shapes: [{ partitions: 8 }],
     pairs: [],
     figures: [
@@ -250,7 +248,6 @@ export const workloads = {
   },
   consumers: {
     about: "many consumers in one process, each of a group of its own that reads all of the topic",
-    roundsAtMost: 5,
     pairs: [
       { name: "weft, 10 groups", baseline: "weft, 1 group" },
       { name: "weft, 50 groups", baseline: "weft, 1 group" },
@@ -267,8 +264,7 @@ export const workloads = {
       { figure: "idle CPU ms/s", name: "weft, 50 idle", baseline: "weft, 1 idle" },
       { figure: "idle RSS MiB", name: "weft, 50 idle", baseline: "weft, 1 idle" }
     ],
-    recordsAtMost: 1_000,
-    roundsAtMost: 3
+    recordsAtMost: 1_000
   },
   hour: {
     about: "an hour of backlog at 1,000 records a second with the default settings, and the memory that it takes",
@@ -313,7 +309,6 @@ export const workloads = {
       baseline: "weft processBatch, warm, records: 1000000",
       cpuTarget: 0.9
     })),
-    roundsAtMost: 5,
     curves: [
       { name: "backlogs-cpu", x: "records", y: ["CPU s per 10^6"] },
       { name: "backlogs", x: "records", y: ["records/s"] }
@@ -339,7 +334,6 @@ export const workloads = {
         "64 partitions of 1 kB": { partitions: 64, bytes: 1_000, records: 400_000 }
       })
     },
-    roundsAtMost: 3,
     curves: [
       { name: "memory-alive", x: { figure: "formula, alive MiB" }, y: ["alive MiB"], isIdentityShown: true },
       { name: "memory-in-all", x: { figure: "formula, in all MiB" }, y: ["in all MiB"], isIdentityShown: true }
@@ -359,7 +353,6 @@ export const workloads = {
     })),
     filled: false,
     needs: ["postgres"],
-    roundsAtMost: 3,
     curves: [{ name: "writes", x: { figure: "asked records/s" }, y: ["rows/s", "transactions/s", "WAL kB/s"] }]
   }
 } satisfies Record<string, Workload>

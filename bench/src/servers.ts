@@ -4,6 +4,7 @@ import * as SqlMigrator from "@weft/postgres/SqlMigrator"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { type Admin, Kafka, logLevel } from "kafkajs"
+import { createTopic } from "../../scripts/servers/createTopic.ts"
 import { startKafka } from "../../scripts/servers/kafka.ts"
 import { dropDatabases, type PostgresServer, startPostgres } from "../../scripts/servers/postgres.ts"
 import { fill } from "./topic.ts"
@@ -39,7 +40,7 @@ const topicsOn = (admin: Admin, brokers: ReadonlyArray<string>) => {
     },
     withEmptyTopic: async (partitions, use) => {
       const topic = `${named}-empty-${++made}`
-      await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
+      await createTopic(brokers, { topic, numPartitions: partitions })
       try {
         return await use(topic)
       } finally {

@@ -1,4 +1,5 @@
 import { Kafka, logLevel } from "kafkajs"
+import { createTopic } from "../../scripts/servers/createTopic.ts"
 
 export interface Filling {
   readonly brokers: ReadonlyArray<string>
@@ -31,12 +32,8 @@ const paddedTo = (bytes: number, id: number): Buffer => {
 
 /** Creates the topic and fills it, each partition with its share. */
 export const fill = async ({ brokers, bytes, partitions, records, topic }: Filling): Promise<void> => {
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
-  const admin = kafka.admin()
-  await admin.connect()
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
-  await admin.disconnect()
-  const producer = kafka.producer()
+  await createTopic(brokers, { topic, numPartitions: partitions })
+  const producer = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).producer()
   await producer.connect()
   const run = runLength({ bytes, partitions, records })
   // One run for each partition: what one send has for a partition becomes one batch.

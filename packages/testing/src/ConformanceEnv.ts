@@ -56,7 +56,7 @@ export const layerTestClock: Layer.Layer<ConformanceEnv> = Layer.succeed(Conform
 export const layerLive: Layer.Layer<ConformanceEnv> = Layer.succeed(ConformanceEnv, {
   pass: Effect.sleep,
   drive: (effect) => effect,
-  patienceMs: 30_000
+  patienceMs: 60_000
 })
 
 /**

@@ -70,13 +70,19 @@ export const pausing: ReadonlyArray<Behaviour> = [
     () =>
       Effect.gen(function*() {
         const b = yield* bench(1)
-        const probe = yield* b.member()
+        const probe = yield* b.member({ with: { sessionTimeoutMs: 6_000 } })
         yield* joined(probe)
         probe.consumer.pause([b.partition(0)])
+        // It may have been let in before there was anything for it.
+        const assignments = probe.assignments.length
         yield* b.write(numbered(5))
         yield* pass("7500 millis")
         yield* check(probe.records.length === 0 || probe.batches.length === 1, "at most one batch after the pause")
-        yield* same([probe.assignments.length, probe.lost.length, probe.ended()], [1, 0, undefined], "the membership")
+        yield* same(
+          [probe.assignments.length - assignments, probe.lost.length, probe.ended()],
+          [0, 0, undefined],
+          "the membership"
+        )
         probe.consumer.resume([b.partition(0)])
         yield* eventually("the records", () => probe.records.length === 5)
         yield* keptTheRules(probe)

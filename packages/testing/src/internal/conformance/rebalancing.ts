@@ -154,11 +154,13 @@ export const rebalancing: ReadonlyArray<Behaviour> = [
         })
         yield* joined(first, 2)
         const second = yield* b.member()
-        for (let i = 0; i < 60 && during.length < 2; i++) {
+        const env = yield* ConformanceEnv
+        const giveUpAt = (yield* Clock.currentTimeMillis) + env.patienceMs
+        while (during.length < 2 && (yield* Clock.currentTimeMillis) < giveUpAt) {
           yield* b.write(numbered(2, { partitions: 2 }))
           yield* pass("100 millis")
         }
-        yield* same(during.length, 2, "calls of beforeRevoke that ended")
+        yield* check(during.length >= 2, "beforeRevoke did not end")
         yield* same(during[1], during[0], "batches before and after")
         yield* shared(2, first, second)
         yield* keptTheRules(first, second)
@@ -172,11 +174,12 @@ export const rebalancing: ReadonlyArray<Behaviour> = [
         const b = yield* bench(2)
         const results: Array<string> = []
         let calls = 0
+        let hasOtherAll = () => false
         const first = yield* b.member({
           with: { maxPollIntervalMs: 2_000 },
           beforeRevoke: (partitions, consumer) =>
             calls++ > 0 ? Effect.void : Effect.gen(function*() {
-              yield* Effect.sleep("4 seconds")
+              while (!hasOtherAll()) yield* Effect.sleep("50 millis")
               const offsets = partitions.map(({ partition, topic }) => ({ topic, partition, offset: 1n, metadata: "" }))
               const result = yield* Effect.result(consumer.commit(offsets))
               results.push(Result.isFailure(result) ? result.failure._tag : "success")
@@ -184,8 +187,8 @@ export const rebalancing: ReadonlyArray<Behaviour> = [
         })
         yield* joined(first, 2)
         const second = yield* b.member({ with: { maxPollIntervalMs: 2_000 } })
-        yield* eventually("the other member has all", () => second.held().size === 2)
-        yield* eventually("the first has drained", () => results.length > 0)
+        hasOtherAll = () => second.held().size === 2
+        yield* eventually("the other member has all, and the first has drained", () => results.length > 0)
         yield* same(results, ["CommitError"], "the commit of the member that is out")
         yield* shared(2, first, second)
       })
@@ -195,17 +198,17 @@ export const rebalancing: ReadonlyArray<Behaviour> = [
     "rebalance: a member that is closed leaves, and the others take over within its session",
     () =>
       Effect.gen(function*() {
+        const env = yield* ConformanceEnv
         const b = yield* bench(2)
-        const first = yield* b.member({ with: { sessionTimeoutMs: 30_000 } })
+        // Longer than the suite is patient: whoever does not leave is waited for in vain.
+        const longer = { sessionTimeoutMs: env.patienceMs * 2 }
+        const first = yield* b.member({ with: longer })
         yield* joined(first, 2)
         yield* Effect.scoped(Effect.gen(function*() {
-          const second = yield* b.member({ with: { sessionTimeoutMs: 30_000 } })
+          const second = yield* b.member({ with: longer })
           yield* shared(2, first, second)
         }))
-        const start = yield* Clock.currentTimeMillis
         yield* eventually("the first has all again", () => first.held().size === 2)
-        const took = (yield* Clock.currentTimeMillis) - start
-        yield* check(took < 10_000, `it took ${took} ms`)
         yield* keptTheRules(first)
       })
   ),

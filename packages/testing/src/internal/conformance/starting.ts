@@ -25,7 +25,7 @@ export const starting: ReadonlyArray<Behaviour> = [
         const b = yield* bench(2)
         yield* b.write(numbered(20, { partitions: 2 }))
         const probe = yield* b.member({ startAt: "nowhere" })
-        yield* joined(probe)
+        yield* joined(probe, 2)
         yield* pass("1 second")
         yield* same(probe.records.length, 0, "records before the start")
         probe.consumer.start([{ topic: b.topic, partition: 0, offset: 3n }])

@@ -4,9 +4,11 @@ import type { OutgoingRecord } from "@weft/kafka/Transport"
 import * as fc from "fast-check"
 import { ProduceLane } from "../../src/internal/produceLane.ts"
 
+const padding = Buffer.alloc(1_000_000)
+
 const record = (text: string, size = 0): OutgoingRecord => ({
-  key: null,
-  value: Buffer.from(text.padEnd(size, ".")),
+  key: Buffer.from(text),
+  value: padding.subarray(0, size),
   headers: []
 })
 
@@ -26,7 +28,7 @@ const listen = (lane: ProduceLane) => {
 }
 
 const texts = (records: ReadonlyArray<OutgoingRecord>): string =>
-  records.map(({ value }) => Buffer.from(value!).toString().replaceAll(".", "")).join("")
+  records.map(({ key }) => Buffer.from(key!).toString()).join("")
 
 describe("produceLane", () => {
   it("puts what waits into one batch, and tells each part its own first offset", () => {

@@ -39,7 +39,8 @@ const java = await findJava()
 
 const users = { weft: "Th3-p4ssw0rd-of-weft", reader: "Th3-p4ssw0rd-of-reader" }
 const wrong = "N0-p4ssw0rd-at-all"
-const sessionMs = 2500
+/** A quarter of it is left when it is renewed: a busy machine is not that late. */
+const sessionMs = 5000
 
 let kafka: SecuredKafka
 
@@ -104,9 +105,9 @@ const mistakes: Readonly<Record<string, readonly [given: Given, tag: string, mes
     /no token: the issuer is closed/
   ],
   "a token that does not come": [
-    () => ({ ...saslSsl({ mechanism: "oauthbearer", token: Effect.never }), authenticationTimeoutMs: 300 }),
+    () => ({ ...saslSsl({ mechanism: "oauthbearer", token: Effect.never }), authenticationTimeoutMs: 3000 }),
     "ConnectionError",
-    /no token within 300 ms/
+    /no token within 3000 ms/
   ],
   "a mechanism that the broker does not offer": [
     () => ({ brokers: kafka.addressesOf("SASL_PLAINTEXT"), sasl: withToken(() => unsecuredToken("weft", 60)) }),
@@ -200,7 +201,7 @@ const listening = () => {
 describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", () => {
   beforeAll(async () => {
     kafka = await startSecuredKafka(java!, { users, superUsers: ["weft", "client"], sessionMs })
-  })
+  }, 300_000)
   afterAll(() => kafka.stop())
 
   const work = Effect.gen(function*() {
@@ -291,7 +292,8 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
               Effect.withSpan("all of it"),
               Effect.withTracer(tracer),
               Effect.provide([layer(given()), listener]),
-              Effect.timeout("20 seconds")
+              // Long before a record would be given up.
+              Effect.timeout("60 seconds")
             )
             for (const error of errors) {
               assert.strictEqual(error._tag, tag, error.message)
@@ -401,33 +403,38 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a secured broker", (
         ({ given, groupProtocol, layer, name }) =>
           Effect.gen(function*() {
             const one = yield* open("renewed", groupProtocol)
-            yield* write(one.producer, one.topic, 100)
-            yield* until(() => one.probe.records.length > 0)
+            const written = yield* write(one.producer, one.topic, 100)
+            yield* until(() => one.probe.records.length >= written)
             return { name, ...one }
           }).pipe(Effect.provide(layer({ ...given(), brokers: kafka.addressesOf("BRIEF") }))),
         { concurrency: "unbounded" }
       )
       assert.isAtLeast(sockets, cases.length)
-      sockets = 0
-      yield* Effect.forEach(
-        opened,
-        ({ name, probe, producer, topic }) =>
-          Effect.gen(function*() {
-            const before = probe.records.length
-            const written = yield* write(producer, topic, sessionMs * 2.2)
-            yield* until(() => probe.records.length >= before + written)
-            yield* probe.consumer.commit([{ topic, partition: 0, offset: probe.position(topic, 0)!, metadata: "" }])
-            assert.deepStrictEqual(numbersOf(probe).slice(before), Array.from({ length: written }, (_, i) => i), name)
-            assert.deepStrictEqual(
-              [probe.assignments.length, probe.lost.length, probe.ended()],
-              [1, 0, undefined],
-              name
-            )
-          }),
-        { concurrency: "unbounded" }
-      )
-      // A machine that is very busy may be too late once; else there are none.
-      assert.isBelow(sockets, opened.length)
+      /** Outlives a session of each of them, and answers how many connections were made anew. */
+      const renew = Effect.gen(function*() {
+        sockets = 0
+        yield* Effect.forEach(
+          opened,
+          ({ name, probe, producer, topic }) =>
+            Effect.gen(function*() {
+              const before = probe.records.length
+              const written = yield* write(producer, topic, sessionMs * 1.1)
+              yield* until(() => probe.records.length >= before + written)
+              yield* probe.consumer.commit([{ topic, partition: 0, offset: probe.position(topic, 0)!, metadata: "" }])
+              assert.deepStrictEqual(numbersOf(probe).slice(before), Array.from({ length: written }, (_, i) => i), name)
+              assert.deepStrictEqual(
+                [probe.assignments.length, probe.lost.length, probe.ended()],
+                [1, 0, undefined],
+                name
+              )
+            }),
+          { concurrency: "unbounded" }
+        )
+        return sockets
+      })
+      // A machine that stands still for a moment may be too late for all of them at once, but not each time.
+      const anew = yield* Effect.all([renew, renew])
+      assert.isBelow(Math.min(...anew), opened.length)
     }).pipe(Effect.scoped))
 
   // They mostly wait.

@@ -58,7 +58,8 @@ export const producerSettings: ProducerSettings = {
   compressionType: "none",
   requestTimeoutMs: 30_000,
   retryBackoffMs: 50,
-  deliveryTimeoutMs: 20_000
+  // A broker that is started again on a busy machine takes its time.
+  deliveryTimeoutMs: 120_000
 }
 
 export const record = (value: number) => ({ key: null, value: Buffer.from(String(value)), headers: [] })
@@ -74,7 +75,7 @@ export const member = (
     settings: Settings.make({
       groupId,
       groupProtocol: options.groupProtocol ?? "classic",
-      sessionTimeoutMs: 20_000,
+      sessionTimeoutMs: 120_000,
       heartbeatIntervalMs: 300,
       maxPollIntervalMs: 20_000,
       fetchMaxWaitMs: 200

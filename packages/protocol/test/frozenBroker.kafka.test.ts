@@ -61,9 +61,9 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a broker that is fro
             yield* until("a record of each partition", () => probe.records.length === 3)
             const [description] = yield* admin.describeTopics([topic])
             const leaders = new Set(description!.partitions.map(({ leader }) => leader))
-            assert.strictEqual(leaders.size, 3, "each broker leads one")
-            // The one that was asked first, as far as that can be known.
-            process.kill(kafka.nodes[0]!.pid!, "SIGSTOP")
+            // The one that was asked first, as far as that can be known, unless it was too busy to become a leader.
+            const frozen = kafka.nodes.find(({ id }) => leaders.has(id))
+            process.kill(frozen!.pid!, "SIGSTOP")
             const [listed] = yield* Effect.timed(admin.listTopics)
             yield* Effect.logInfo(`${name}: topics listed after ${String(listed)}`)
             yield* write("after")

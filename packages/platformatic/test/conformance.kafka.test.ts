@@ -24,7 +24,7 @@ for (const groupProtocol of ["classic", "consumer"] as const) {
     const platformatic = Layer.provide(speaking(groupProtocol), Platformatic.layer({ brokers: brokers() }))
     for (const { name, onlyClassic, run } of Conformance.behaviours) {
       if (onlyClassic && groupProtocol !== "classic") continue
-      it.live(name, () => run.pipe(Effect.provide([platformatic, Conformance.layerLive])), 90_000)
+      it.live(name, () => run.pipe(Effect.provide([platformatic, Conformance.layerLive])), 240_000)
     }
   })
 }

@@ -28,7 +28,7 @@ for (const groupProtocol of ["classic", "consumer"] as const) {
                 groupId: group,
                 groupProtocol,
                 groupInstanceId,
-                sessionTimeoutMs: 6000,
+                sessionTimeoutMs: 60_000,
                 heartbeatIntervalMs: 300,
                 maxPollIntervalMs: 20_000,
                 fetchMaxWaitMs: 200
@@ -48,7 +48,7 @@ for (const groupProtocol of ["classic", "consumer"] as const) {
           assert.strictEqual(first.assignments.length, before.assignments)
           assert.deepStrictEqual([first.lost, first.ended()], [[], undefined])
         }).pipe(Effect.scoped),
-      60_000
+      120_000
     )
   })
 }

@@ -28,7 +28,7 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a broker that crashe
           const [topic, group] = [freshName("crash"), freshGroup("crash")]
           yield* (yield* transport.admin).createTopics([{ name: topic, partitions: 2 }])
           const producer = yield* transport.producer(producerSettings)
-          const probe = yield* member(topic, group, { with: { sessionTimeoutMs: 30_000 } })
+          const probe = yield* member(topic, group, { with: { sessionTimeoutMs: 120_000 } })
           yield* until(() => probe.held().size === 2)
           const write = Effect.forEach(
             Array.from({ length: 300 }, (_, n) => n),
@@ -54,7 +54,7 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a broker that crashe
           assert.strictEqual(committed!.offset, 300n)
         }).pipe(Effect.scoped, Effect.provide(KafkaJs.layer({ brokers: kafka.brokers })))
       }).pipe(Effect.scoped),
-    180_000
+    300_000
   )
 })
 
@@ -114,6 +114,6 @@ describe.skipIf(java === undefined || !canHaveKafkaJars())("a broker that takes 
           assert.isBelow(repeated, settled.size, "what the metadata told is not repeated")
         }).pipe(Effect.scoped, Effect.provide(KafkaJs.layer({ brokers: kafka.brokers })))
       }).pipe(Effect.scoped),
-    180_000
+    300_000
   )
 })

@@ -9,7 +9,7 @@ for (const decoder of ["weft", "kafkajs"] as const) {
   describe(`conformance, decoded by ${decoder}`, () => {
     const kafkajs = KafkaJs.layer({ brokers: brokers(), decoder })
     for (const { name, run } of Conformance.behaviours) {
-      it.live(name, () => run.pipe(Effect.provide([kafkajs, Conformance.layerLive])), 90_000)
+      it.live(name, () => run.pipe(Effect.provide([kafkajs, Conformance.layerLive])), 240_000)
     }
   })
 }

@@ -5,7 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import { Kafka, logLevel } from "kafkajs"
+import { logLevel } from "kafkajs"
 import { brokers, freshName } from "../../../test-support/servers.ts"
 import { openCluster } from "../src/internal/inside.ts"
 import {
@@ -14,6 +14,7 @@ import {
   member,
   onKafka,
   producerSettings,
+  rawKafka,
   record,
   records,
   topicOf,
@@ -52,15 +53,17 @@ describe("leaving", () => {
       onKafka(Effect.gen(function*() {
         const [topic, group] = [yield* topicOf("zombie", 2), yield* groupOf("zombie")]
         const drained = yield* Deferred.make<void>()
-        const first = yield* member(topic, group, { beforeRevoke: () => Deferred.await(drained) })
+        // The coordinator gives nobody up while the second one leaves.
+        const patient = { maxPollIntervalMs: 90_000 }
+        const first = yield* member(topic, group, { beforeRevoke: () => Deferred.await(drained), with: patient })
         yield* until(() => first.assignments.length === 1)
         const scope = yield* Scope.make()
-        const second = yield* Scope.provide(member(topic, group), scope)
+        const second = yield* Scope.provide(member(topic, group, { with: patient }), scope)
         // The first one drains, so the join of the second waits.
         yield* until(() => first.revoked.length === 1)
         yield* Effect.sleep("300 millis")
         assert.strictEqual(second.assignments.length, 0)
-        yield* Effect.timeout(Scope.close(scope, Exit.void), "3 seconds")
+        yield* Effect.timeout(Scope.close(scope, Exit.void), "30 seconds")
         yield* Deferred.succeed(drained, undefined)
         yield* until(() => first.assignments.length === 2)
         assert.strictEqual(first.held().size, 2)
@@ -70,7 +73,7 @@ describe("leaving", () => {
           [first.assignments[1]!.memberId]
         ])
       })),
-    30_000
+    120_000
   )
 
   it.live(
@@ -90,7 +93,7 @@ describe("leaving", () => {
           assert.include(["Empty", "Dead"], state)
         }
       })),
-    30_000
+    120_000
   )
 })
 
@@ -114,9 +117,9 @@ describe("connections", () => {
             yield* Effect.sleep(afterMs)
           }))
         }
-        yield* Effect.timeout(until(() => sockets() <= before), "5 seconds")
+        yield* Effect.timeout(until(() => sockets() <= before), "60 seconds")
       }),
-    30_000
+    120_000
   )
 })
 
@@ -126,7 +129,8 @@ describe("membership", () => {
     () =>
       onKafka(Effect.gen(function*() {
         const [topic, group] = [yield* topicOf("evicted", 2), yield* groupOf("evicted")]
-        const probe = yield* member(topic, group)
+        // Its commit is to be the first that hears of it, and no heartbeat.
+        const probe = yield* member(topic, group, { with: { heartbeatIntervalMs: 20_000 } })
         yield* until(() => probe.assignments.length === 1)
         const [{ memberId }] = probe.assignments as [typeof probe.assignments[number]]
         yield* evict(group, memberId)
@@ -141,7 +145,7 @@ describe("membership", () => {
         yield* probe.consumer.commit([{ topic, partition: 0, offset: 0n, metadata: "again" }])
         assert.deepStrictEqual(probe.violations, [])
       })),
-    30_000
+    120_000
   )
 
   it.live("a commit before the first join fails, and says that later may do", () =>
@@ -151,7 +155,7 @@ describe("membership", () => {
       const refused = yield* Effect.flip(probe.consumer.commit([{ topic, partition: 0, offset: 0n, metadata: "" }]))
       assert.strictEqual(refused._tag, "CommitError")
       assert.isTrue(refused._tag === "CommitError" && refused.retriable)
-    })), 30_000)
+    })))
 
   it.live("members may change their strategy one after the other", () =>
     onKafka(Effect.gen(function*() {
@@ -166,13 +170,13 @@ describe("membership", () => {
       )
       assert.deepStrictEqual(all.flatMap((probe) => failureOf(probe) ?? []), [])
       assert.deepStrictEqual(two.consumer.warnings.map(({ setting }) => setting), ["partitionAssignmentStrategy"])
-    })), 30_000)
+    })))
 
   it.live("a consumer of kafkajs's own may be in the same group, to be replaced", () =>
     onKafka(Effect.gen(function*() {
       const [topic, group] = [yield* topicOf("mixed", 4), yield* groupOf("mixed")]
       const theirs: Array<number> = []
-      const raw = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
+      const raw = rawKafka()
         .consumer({ groupId: group, heartbeatInterval: 200, maxWaitTimeInMs: 100, rebalanceTimeout: 10_000 })
       raw.on("consumer.group_join", ({ payload }) => {
         theirs.splice(0, 4, ...(payload.memberAssignment[topic] ?? []))
@@ -191,7 +195,7 @@ describe("membership", () => {
         [...theirs.map((n) => `${topic}-${n}`), ...probe.held()].sort(),
         [0, 1, 2, 3].map((n) => `${topic}-${n}`)
       )
-    })), 30_000)
+    })))
 
   it.live("sticky: a new member takes its share, and the others keep the rest", () =>
     onKafka(Effect.gen(function*() {
@@ -208,7 +212,7 @@ describe("membership", () => {
         true,
         true
       ])
-    })), 30_000)
+    })))
 
   it.live(
     "a session timeout that the broker does not allow ends run with its name",
@@ -220,7 +224,7 @@ describe("membership", () => {
         const error = failureOf(probe)
         assert.strictEqual(error?._tag === "GroupError" ? error.code : error?._tag, "INVALID_SESSION_TIMEOUT")
       })),
-    30_000
+    120_000
   )
 
   it.live("partitions that are added are shared out", () =>
@@ -235,7 +239,7 @@ describe("membership", () => {
       yield* producer.send([0, 1, 2].map((partition) => ({ topic, partition, records: records(2) })))
       yield* until(() => probe.records.length === 6)
       assert.deepStrictEqual(probe.violations, [])
-    })), 30_000)
+    })))
 
   it.live("a topic that is deleted ends run with its name, not at once", () =>
     onKafka(Effect.gen(function*() {
@@ -247,7 +251,7 @@ describe("membership", () => {
       yield* until(() => probe.ended() !== undefined)
       assert.strictEqual(failureOf(probe)?._tag, "UnknownTopicError")
       assert.include(failureOf(probe)?.message, topic)
-    })), 30_000)
+    })))
 
   it.live("of several topics, the one that does not exist is named", () =>
     onKafka(Effect.gen(function*() {
@@ -257,7 +261,7 @@ describe("membership", () => {
       yield* until(() => probe.ended() !== undefined)
       const error = failureOf(probe)
       assert.strictEqual(error?._tag === "UnknownTopicError" ? error.topic : error?._tag, missing)
-    })), 30_000)
+    })))
 })
 
 describe("fetching", () => {
@@ -268,8 +272,7 @@ describe("fetching", () => {
         const [topic, group] = [yield* topicOf("transactions"), yield* groupOf("transactions")]
         const write = (value: string, end: "commit" | "abort") =>
           Effect.promise(async () => {
-            const kafka = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
-            const producer = kafka.producer({
+            const producer = rawKafka().producer({
               transactionalId: freshName("tx"),
               maxInFlightRequests: 1,
               idempotent: true
@@ -296,7 +299,7 @@ describe("fetching", () => {
         const [end] = yield* committed.consumer.listOffsets([...committed.assignments[0]!.partitions], "latest")
         assert.strictEqual(end!.offset, 12n)
       })),
-    30_000
+    120_000
   )
 
   it.live(
@@ -307,16 +310,16 @@ describe("fetching", () => {
         const [topic, group] = [yield* topicOf("resumed", 2), yield* groupOf("resumed")]
         const producer = yield* transport.producer(producerSettings)
         yield* producer.send([{ topic, partition: 0, records: records(5) }])
-        const probe = yield* member(topic, group, { startAt: "nowhere", with: { fetchMaxWaitMs: 5000 } })
+        const probe = yield* member(topic, group, { startAt: "nowhere", with: { fetchMaxWaitMs: 60_000 } })
         yield* until(() => probe.held().size === 2)
         const [p0, p1] = probe.assignments[0]!.partitions
         probe.consumer.start([{ topic, partition: p1!.partition, offset: 0n }])
         // Long enough for a fetch of the empty partition to be under way, alone.
         yield* Effect.sleep("200 millis")
         probe.consumer.start([{ topic, partition: p0!.partition, offset: 0n }])
-        yield* Effect.timeout(until(() => probe.records.length === 5), "1 second")
+        yield* Effect.timeout(until(() => probe.records.length === 5), "20 seconds")
       })),
-    30_000
+    120_000
   )
 
   it.live(
@@ -333,7 +336,7 @@ describe("fetching", () => {
         yield* until(() => probe.records.length > 0)
         assert.deepStrictEqual(valuesOf(probe), ["95", "96", "97", "98", "99"])
       })),
-    30_000
+    120_000
   )
 })
 
@@ -366,7 +369,7 @@ describe("fetching", () => {
         assert.deepStrictEqual(counts, Array.from({ length: partitions }, () => 60))
         assert.isAtMost(widest, 12, "nobody is far ahead while another waits")
       })),
-    60_000
+    120_000
   )
 
   it.live(
@@ -374,9 +377,8 @@ describe("fetching", () => {
     () =>
       onKafka(Effect.gen(function*() {
         const [topic, group] = [yield* topicOf("idle", 2), yield* groupOf("idle")]
-        const kafka = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING })
         yield* Effect.promise(async () => {
-          const producer = kafka.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 })
+          const producer = rawKafka().producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 })
           await producer.connect()
           // The log ends in records that nobody may read, and in a marker.
           for (const end of ["commit", "abort"] as const) {
@@ -390,13 +392,13 @@ describe("fetching", () => {
         const probe = yield* member(topic, group, { with: { fetchMaxWaitMs } })
         yield* until(() => probe.records.length === 2)
         yield* Effect.sleep("500 millis")
-        const before = probe.alive.fetch
+        const [before, from] = [probe.alive.fetch, performance.now()]
         yield* Effect.sleep("2500 millis")
-        const fetches = probe.alive.fetch - before
-        assert.isAtLeast(fetches, 1)
-        assert.isAtMost(fetches, 2_500 / fetchMaxWaitMs + 3)
+        yield* until(() => probe.alive.fetch > before)
+        const [fetches, elapsedMs] = [probe.alive.fetch - before, performance.now() - from]
+        assert.isAtMost(fetches, elapsedMs / fetchMaxWaitMs + 3)
         assert.lengthOf(probe.records, 2)
       })),
-    60_000
+    120_000
   )
 })

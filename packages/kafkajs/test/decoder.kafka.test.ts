@@ -4,12 +4,12 @@ import type { FetchedBatch } from "@weft/kafka/FetchedBatch"
 import * as TopicPartition from "@weft/kafka/TopicPartition"
 import * as KafkaJs from "@weft/kafkajs/KafkaJs"
 import * as Effect from "effect/Effect"
-import { CompressionCodecs, CompressionTypes, Kafka, logLevel, type Message, type Producer } from "kafkajs"
+import { CompressionCodecs, CompressionTypes, type Message, type Producer } from "kafkajs"
 import { compressFrameSync } from "lz4-napi"
 import { zstdCompressSync } from "node:zlib"
 import { compressSync } from "snappy"
 import { brokers } from "../../../test-support/servers.ts"
-import { groupOf, member, topicOf, until, valuesOf } from "./support.ts"
+import { groupOf, member, rawKafka, topicOf, until, valuesOf } from "./support.ts"
 
 const onDecoder = KafkaJs.layer({ brokers: brokers(), decoder: "weft" })
 
@@ -28,7 +28,7 @@ const producing = <A>(
 ): Effect.Effect<A> =>
   Effect.acquireUseRelease(
     Effect.promise(() => {
-      const producer = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING }).producer({
+      const producer = rawKafka().producer({
         ...options,
         ...(options.transactionalId === undefined ? {} : { idempotent: true, maxInFlightRequests: 1 })
       })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type OutgoingRecord, type ProducerSettings, Transport } from "@weft/kafka/Transport"
 import * as TopicPartition from "@weft/kafka/TopicPartition"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { freshName } from "../../../test-support/servers.ts"
 import { groupOf, member, onKafka, producerSettings, record, records, topicOf, until, valuesOf } from "./support.ts"
 
@@ -158,8 +159,15 @@ describe("admin", () => {
       const admin = yield* (yield* Transport).admin
       const topic = yield* topicOf("configs", 1, { "retention.ms": "111" })
       yield* admin.alterConfigs({ _tag: "Topic", name: topic }, { "max.message.bytes": "2222" })
-      const own = (yield* admin.describeConfigs({ _tag: "Topic", name: topic })).filter(({ isDefault }) => !isDefault)
-      const values = Object.fromEntries(own.map(({ name, value }) => [name, value]))
+      const own = Effect.map(
+        admin.describeConfigs({ _tag: "Topic", name: topic }),
+        (all) => Object.fromEntries(all.filter(({ isDefault }) => !isDefault).map(({ name, value }) => [name, value]))
+      )
+      // The broker that is asked hears of the change a moment after the controller made it.
+      const values = yield* Effect.repeat(own, {
+        until: (told) => told["max.message.bytes"] !== undefined,
+        schedule: Schedule.spaced(20)
+      })
       assert.deepStrictEqual([values["retention.ms"], values["max.message.bytes"]], ["111", "2222"])
       const refused = yield* Effect.flip(
         admin.alterConfigs({ _tag: "Topic", name: topic }, { "retention.ms": "soon" })

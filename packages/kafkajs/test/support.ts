@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
+import { Kafka, logLevel } from "kafkajs"
 import { brokers, freshGroup, freshTopic } from "../../../test-support/servers.ts"
 
 export const producerSettings: ProducerSettings = {
@@ -18,14 +19,18 @@ export const producerSettings: ProducerSettings = {
   compressionType: "none",
   requestTimeoutMs: 30_000,
   retryBackoffMs: 50,
-  deliveryTimeoutMs: 20_000
+  // A broker that is started again on a busy machine takes its time.
+  deliveryTimeoutMs: 120_000
 }
 
-/** Short times, so that a rebalance takes a second and not a minute. */
+/**
+ * Heartbeats that are often, so that a rebalance takes a second and not a minute; a session that a busy machine does not
+ * end by itself.
+ */
 export const settings = (groupId: string, over: Partial<Settings.ConsumerSettings> = {}): Settings.ConsumerSettings =>
   Settings.make({
     groupId,
-    sessionTimeoutMs: 6000,
+    sessionTimeoutMs: 30_000,
     heartbeatIntervalMs: 300,
     maxPollIntervalMs: 20_000,
     fetchMaxWaitMs: 200,
@@ -61,6 +66,15 @@ export const valuesOf = (probe: Probe.Probe, partition?: number): ReadonlyArray<
 
 export const topicOf = (prefix: string, partitions = 1, configs: Readonly<Record<string, string>> = {}) =>
   Effect.promise(() => freshTopic(prefix, partitions, configs))
+
+/** kafkajs by itself, which waits as long as a busy broker needs, such as for its first transactions. */
+export const rawKafka = () =>
+  new Kafka({
+    brokers: [...brokers()],
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 30_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 200 }
+  })
 
 export const groupOf = (prefix: string) => Effect.sync(() => freshGroup(prefix))
 

@@ -6,8 +6,6 @@ const until = async (isSo: () => boolean) => {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-
 /** Takes connections, and does with each what `serve` says; the first is number 0. */
 const withServer = async (
   serve: (socket: Socket, connection: number) => void,
@@ -50,8 +48,9 @@ interface Inside {
 const open = (port: number) => {
   const options: ClusterOptions = {
     brokers: [`127.0.0.1:${port}`],
-    connectionTimeout: 500,
-    requestTimeout: 2000,
+    // Nothing here is to time out.
+    connectionTimeout: 30_000,
+    requestTimeout: 50_000,
     metadataMaxAge: 1000,
     retry: { retries: 0 },
     logCreator: () => () => undefined
@@ -88,13 +87,17 @@ describe("a connection", () => {
       const connection = await cluster.connection()
       await connection.connect()
       await until(() => sockets.length === 1)
+      const last = connection.socket!
       await connection.disconnect()
       await connection.connect()
       await until(() => sockets.length === 2)
-      sockets[1]!.removeAllListeners("data")
+      let hasHeard = false
+      sockets[1]!.removeAllListeners("data").on("data", () => hasHeard = true)
       const asked = connection.send(question)
       sockets[0]!.end()
-      await pause(50)
+      // What is asked from then on is answered, and what was asked before is not.
+      await until(() => hasHeard && last.closed)
+      sockets[1]!.removeAllListeners("data")
       answering(sockets[1]!)
       const again = connection.send(question)
       assert.strictEqual((await again).length, 6)

@@ -146,7 +146,7 @@ describe("a socket", () => {
       assert.strictEqual(await late, "KafkaJSRequestTimeoutError")
       await connection.disconnect()
       await connection.connect()
-      const answered = connection.send({ ...request, requestTimeout: 10_000 })
+      const answered = connection.send({ ...request, requestTimeout: 50_000 })
       await until(() => requests.length === 2)
       const second = answerOf(requests[1]!, 100_000)
       await written(sockets[1]!, second.subarray(0, 50_000))
@@ -179,7 +179,7 @@ const kafkaJsConnection = (port: number): KafkaJsConnection => {
     port,
     logger,
     socketFactory,
-    connectionTimeout: 1000,
+    connectionTimeout: 30_000,
     requestTimeout: 200
   })
 }

@@ -66,7 +66,7 @@ describe("the arrows", () => {
   })
   afterAll(() => rm(house, { recursive: true, force: true }))
 
-  it("point down only, in values, in types and in dynamic imports", { timeout: 30_000 }, async () => {
+  it("point down only, in values, in types and in dynamic imports", { timeout: 180_000 }, async () => {
     await build(house, {
       "packages/kafka/src/Offset.ts": value,
       "packages/kafka/src/Up.ts": "import { a } from \"@weft/config/Setting\"\nexport const b = a\n",

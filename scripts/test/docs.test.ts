@@ -64,5 +64,5 @@ describe("the programs of the documentation", () => {
     )
     const { stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { cwd: folder, encoding: "utf8" })
     expect(stdout).toBe("")
-  }, 60_000)
+  }, 240_000)
 })

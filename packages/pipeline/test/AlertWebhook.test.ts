@@ -164,10 +164,12 @@ describe("AlertWebhook", () => {
         yield* Effect.gen(function*() {
           const store = yield* AlertStore.AlertStore
           yield* store.record({ transitions: [{ _tag: "Opened", alert: alert() }], refreshed: [] })
-          while (attempts() < 4) yield* Effect.sleep("20 millis")
-          yield* Effect.sleep("100 millis")
-          assert.strictEqual(attempts(), 4)
-          assert.deepStrictEqual(yield* store.untold("webhook", 10), [])
+          while ((yield* store.untold("webhook", 10)).length > 0) yield* Effect.sleep("20 millis")
+          // More where the machine was too busy for an answer in time; none once it is told.
+          const told = attempts()
+          assert.isAtLeast(told, 4)
+          yield* Effect.sleep("200 millis")
+          assert.strictEqual(attempts(), told)
         }).pipe(
           Effect.provide(
             AlertWatch.layerDelivery({ backOffMax: "50 millis", interval: "50 millis" }).pipe(
@@ -183,8 +185,7 @@ describe("AlertWebhook", () => {
         assert.isTrue(lines.some((line) => line.includes("webhook cannot be told of alerts")), lines.join("\n"))
         assert.isFalse(lines.some((line) => line.includes("verysecret")))
         assert.deepStrictEqual(spans, [])
-      }).pipe(Effect.scoped),
-    20_000
+      }).pipe(Effect.scoped)
   )
 
   it.effect("an address that cannot be used is told by its variable, and not shown", () =>

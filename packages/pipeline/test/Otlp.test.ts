@@ -16,18 +16,25 @@ import * as OtlpReceiver from "./otlpReceiver.ts"
 
 const resource = { serviceName: "weft-test" }
 
+/** The spans of the last records are told then: a busy machine is given its time. */
+const shutdownTimeout = "30 seconds"
+
 /** How a program tells a collector at a URL. */
 const exporters: Readonly<Record<string, (url: string) => Layer.Layer<never>>> = {
   "effect, protobuf": (baseUrl) =>
     Layer.provide(
-      Otlp.layerProtobuf({ baseUrl, resource, metricsExportInterval: "200 millis" }),
+      Otlp.layerProtobuf({ baseUrl, resource, metricsExportInterval: "200 millis", shutdownTimeout }),
       FetchHttpClient.layer
     ),
   "effect, JSON": (baseUrl) =>
-    Layer.provide(Otlp.layerJson({ baseUrl, resource, metricsExportInterval: "200 millis" }), FetchHttpClient.layer),
+    Layer.provide(
+      Otlp.layerJson({ baseUrl, resource, metricsExportInterval: "200 millis", shutdownTimeout }),
+      FetchHttpClient.layer
+    ),
   "@effect/opentelemetry": (url) =>
     NodeSdk.layer(() => ({
       resource,
+      shutdownTimeout,
       metricReader: new PeriodicExportingMetricReader({
         exporter: new OTLPMetricExporter({ url: `${url}/v1/metrics` }),
         exportIntervalMillis: 200,
@@ -38,8 +45,8 @@ const exporters: Readonly<Record<string, (url: string) => Layer.Layer<never>>> =
 }
 
 const waitFor = Effect.fnUntraced(function*(done: () => boolean, what: string) {
-  for (let waited = 0; waited < 10_000 && !done(); waited += 20) yield* Effect.sleep(20)
-  if (!done()) assert.fail(`not within 10 seconds: ${what}`)
+  for (let waited = 0; waited < 60_000 && !done(); waited += 20) yield* Effect.sleep(20)
+  if (!done()) assert.fail(`not within a minute: ${what}`)
 })
 
 type Receiver = Effect.Success<typeof OtlpReceiver.make>
@@ -106,7 +113,8 @@ describe("OTLP", () => {
         const duration = told("messaging.process.duration", place)!
         assert.deepInclude(duration, { unit: "s", kind: "histogram" })
         assert.isAtLeast(duration.sum!, 0.04)
-        assert.isAtMost(duration.sum!, 10)
+        // Milliseconds would be twice as many as records at the least.
+        assert.isBelow(duration.sum!, 80)
         const times = told("weft.pipeline.processing_time", place)!
         assert.deepInclude(times, { unit: "s", kind: "histogram", count: 40 })
         assert.strictEqual(times.bucketCounts.reduce((sum, count) => sum + count, 0), 40)
@@ -136,6 +144,6 @@ describe("OTLP", () => {
       }).pipe(
         Effect.scoped,
         Effect.provideService(Metric.MetricRegistry, new Map())
-      ))
+      ), 180_000)
   }
 })

@@ -650,6 +650,36 @@ describe("Consumer", () => {
         assert.strictEqual((yield* cluster.group("group")).members.length, 3)
       })))
 
+  it.effect("a member that has had its turn waits for the next one, whatever rebalances the others bring meanwhile", () =>
+    withCluster({ partitions: 2, records: 2 }, (cluster) =>
+      Effect.gen(function*() {
+        const turns = yield* Semaphore.make(1)
+        const rejoinTurn = Effect.gen(function*() {
+          const began = yield* Latch.make(false)
+          yield* Effect.forkScoped(turns.withPermits(1)(Effect.andThen(began.open, Effect.never)))
+          yield* began.await
+        })
+        const members = yield* Effect.forEach(["a", "b"], (clientId) =>
+          Consumer.make({
+            subscription: Subscription.topics("in"),
+            settings: settings({ clientId, drainTimeoutMs: 0 }),
+            rejoinTurn
+          }))
+        const events = yield* Effect.forEach(members, collectEvents)
+        yield* advance(15_000)
+        for (const [round, sessionTimeoutMs] of [45_000, 50_000, 40_000].entries()) {
+          for (const [i, consumer] of members.entries()) {
+            yield* consumer.reconfigure(settings({ clientId: "ab"[i]!, drainTimeoutMs: 0, sessionTimeoutMs }))
+          }
+          yield* advance(60_000, 100)
+          for (const of of events) {
+            const accepted = (yield* Ref.get(of)).filter(({ _tag }) => _tag === "SettingsAccepted")
+            assert.lengthOf(accepted, round + 1)
+          }
+        }
+        assert.strictEqual((yield* cluster.group("group")).members.length, 2)
+      })))
+
   it.effect("new settings apply in place, or by a rejoin that loses and repeats nothing", () =>
     withCluster({ partitions: 2, records: 400 }, (cluster) =>
       Effect.gen(function*() {

@@ -51,7 +51,7 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
   const turn = yield* makeTurn(options.rejoinTurn)
   while (true) {
     options.rejoin.closeUnsafe()
-    const inTurn = turn.isHeld()
+    const inTurn = turn.held()
     const outcome = yield* membership(
       state,
       options,
@@ -64,8 +64,8 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
           state.settingsBeforeRejoin = undefined
           state.publish(ConsumerEvent.SettingsAccepted({ memberId: state.memberId }))
         }
-        // A rebalance of the others must not end the turn that this member still waits for.
-        return inTurn ? turn.end : Effect.void
+        // That of this join, once: a later rebalance must not end the next one, which the member waits for or has.
+        return inTurn === undefined ? Effect.void : turn.endOf(inTurn)
       })
     ).pipe(
       Effect.scoped,
@@ -106,21 +106,27 @@ export const run = Effect.fnUntraced(function*(state: ConsumerState, options: Lo
 })
 
 interface Turn {
-  readonly isHeld: () => boolean
+  /** By its scope. */
+  readonly held: () => Scope.Closeable | undefined
   readonly take: Effect.Effect<void>
+  /** Ends the turn that is held or waited for. */
   readonly end: Effect.Effect<void>
+  /** Ends this one, and no later one. */
+  readonly endOf: (scope: Scope.Closeable) => Effect.Effect<void>
 }
 
 const makeTurn = Effect.fnUntraced(
   function*(wait: Effect.Effect<void, never, Scope.Scope>): Effect.fn.Return<Turn, never, Scope.Scope> {
     let taken: Scope.Closeable | undefined
     let held = false
-    const end = Effect.suspend(() => {
-      const scope = taken
-      taken = undefined
-      held = false
-      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
-    })
+    const endOf = (scope: Scope.Closeable) =>
+      Effect.suspend(() => {
+        if (taken !== scope) return Effect.void
+        taken = undefined
+        held = false
+        return Scope.close(scope, Exit.void)
+      })
+    const end = Effect.suspend(() => taken === undefined ? Effect.void : endOf(taken))
     const take = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         yield* end
@@ -130,7 +136,7 @@ const makeTurn = Effect.fnUntraced(
       })
     )
     yield* Effect.addFinalizer(() => end)
-    return { take, end, isHeld: () => held }
+    return { take, end, endOf, held: () => held ? taken : undefined }
   }
 )
 

@@ -38,8 +38,8 @@ export const pipeline = (service: string, topic: string) =>
     })
   })
 
-/** Writes orders, 200 a second; tells how many. */
-export const send = (topic: string, onSent: (records: number) => void) => {
+/** Writes orders, 200 a second, until it is over; tells how many. */
+export const send = (topic: string, onSent: (records: number) => void, isOver: () => boolean) => {
   const codec = Codec.json(Order)
   let number = 0
   const order = Effect.gen(function*() {
@@ -55,5 +55,5 @@ export const send = (topic: string, onSent: (records: number) => void) => {
     onSent(perTick)
     yield* Effect.sleep(tickMs)
   })
-  return Effect.forever(tick)
+  return Effect.repeat(tick, { until: isOver })
 }

@@ -11,6 +11,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import { Backends } from "../../Backends.ts"
@@ -36,6 +37,7 @@ interface Tally {
   sent: number
   processed: number
   at: number
+  isOver: boolean
 }
 
 const look = (tally: Tally): Effect.Effect<Answer, never, RunningPipeline> =>
@@ -88,6 +90,24 @@ const verdict = Effect.fnUntraced(function*(topic: string, group: string, settle
   } satisfies Answer
 })
 
+/** A busy machine, or a broker that is away, takes its time for the last records. */
+const mostSettling = Duration.minutes(1)
+
+const untilSettled = Effect.fnUntraced(function*(topic: string) {
+  const { consumer } = yield* RunningPipeline
+  const admin = yield* Admin.Admin
+  const ends = yield* admin.listOffsets(yield* Admin.partitionsOf([topic]), "latest")
+  const isSettled = Effect.map(
+    consumer.snapshot,
+    (held) =>
+      ends.every((end) =>
+        end.offset === 0n ||
+        held.some(({ partition, watermark }) => partition === end.partition && watermark >= end.offset)
+      )
+  )
+  while (!(yield* isSettled)) yield* Effect.sleep("50 millis")
+})
+
 const stage = Effect.fnUntraced(function*(flags: Flags) {
   const suffix = (yield* Random.nextIntBetween(0, 2 ** 32)).toString(36)
   const topic = `weft-demo-${suffix}`
@@ -96,16 +116,19 @@ const stage = Effect.fnUntraced(function*(flags: Flags) {
     admin.createTopics([{ name: topic, partitions }, { name: `${topic}.dlq`, partitions }]),
     () => flags.kafka ? Effect.ignore(admin.deleteTopics([topic, `${topic}.dlq`])) : Effect.void
   )
-  const tally: Tally = { sent: 0, processed: 0, at: yield* Clock.currentTimeMillis }
+  const tally: Tally = { sent: 0, processed: 0, at: yield* Clock.currentTimeMillis, isOver: false }
   const running = yield* Pipeline.startWithin(Scene.pipeline(service, topic))
   yield* Effect.gen(function*() {
-    const sending = yield* Effect.forkScoped(Scene.send(topic, (records) => tally.sent += records))
+    const sending = yield* Effect.forkScoped(Scene.send(topic, (records) => tally.sent += records, () => tally.isOver))
     yield* Effect.raceFirst(
       answerWatching(look(tally), { watch: true, interval: Duration.seconds(1) }),
       Effect.sleep(flags.for)
     )
-    sending.interruptUnsafe()
-    yield* Effect.sleep("500 millis")
+    tally.isOver = true
+    yield* Effect.andThen(Fiber.await(sending), untilSettled(topic)).pipe(
+      Effect.raceFirst(Effect.exit(running.failure)),
+      Effect.timeoutOption(mostSettling)
+    )
     const { config } = yield* running.configuration
     yield* running.shutdown
     const { deadLetters, processed } = yield* running.totals

@@ -3,10 +3,13 @@ import { Admin, layer as adminLayer } from "@weft/kafka/Admin"
 import * as Consumer from "@weft/kafka/Consumer"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import * as Subscription from "@weft/kafka/Subscription"
+import { Transport } from "@weft/kafka/Transport"
 import * as MemoryCluster from "@weft/testing/MemoryCluster"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
-import { json, memory, weft } from "./support/weft.ts"
+import { Backends } from "@weft/cli/Backends"
+import { json, memory, noDatabase, weft } from "./support/weft.ts"
 
 /** Records in two topics, and the group `loom-georegion`, which has read a part of one. */
 const scene = Effect.gen(function*() {
@@ -34,6 +37,23 @@ const member = Effect.gen(function*() {
   })
   for (let i = 0; i < 10; i++) yield* TestClock.adjust("10 millis")
 })
+
+/** A cluster that a topic is deleted from right after the first list of them. */
+const losingTopic = Layer.effect(
+  Backends,
+  Effect.map(MemoryCluster.MemoryCluster, (cluster) => {
+    let isThere = true
+    const admin = Effect.map(cluster.transport.admin, (admin) => ({
+      ...admin,
+      listTopics: Effect.map(admin.listTopics, (names) => {
+        const all = isThere ? [...names, "gone.dlq"] : names
+        isThere = false
+        return all
+      })
+    }))
+    return { transport: () => Layer.succeed(Transport, { ...cluster.transport, admin }), database: noDatabase }
+  })
+)
 
 const committed = Effect.gen(function*() {
   const cluster = yield* MemoryCluster.MemoryCluster
@@ -69,6 +89,21 @@ describe("weft topics", () => {
         err: "error: no topic is called \"order\"\n  did you mean orders?\n  next: weft topics list shows all topics"
       })
     }).pipe(Effect.provide(memory())))
+})
+
+describe("a topic that is deleted while all are looked at", () => {
+  it.live.each(["topics list --json", "dlq list --json", "doctor --json"])(
+    "is no failure of weft %s",
+    (line) =>
+      Effect.gen(function*() {
+        yield* scene
+        const { code, err, out } = yield* Effect.provide(weft(line), losingTopic)
+        // The doctor has no database.
+        assert.strictEqual(code, line.startsWith("doctor") ? 6 : 0, err)
+        assert.notInclude(out, "gone.dlq")
+        if (line.startsWith("doctor")) assert.include(out, "2 topics, 3 partitions")
+      }).pipe(Effect.provide(MemoryCluster.layer))
+  )
 })
 
 describe("weft groups", () => {

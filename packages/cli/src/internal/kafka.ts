@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { Backends, transportNames } from "../Backends.ts"
 import { CliFailure } from "../CliFailure.ts"
 import type { Ended } from "./answer.ts"
@@ -97,6 +98,22 @@ export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
 export const withKafka = <A, R>(
   effect: Effect.Effect<A, KafkaError | CliFailure, R>
 ): Effect.Effect<A, CliFailure, Exclude<R, Admin | Transport> | Backends | OnTransport> => inTime(withOpenKafka(effect))
+
+/**
+ * For questions about topics that were listed, and not named by anybody: one that is deleted in between is no failure. They
+ * are listed again.
+ */
+export const listingAgain = <A, R>(effect: Effect.Effect<A, KafkaError, R>): Effect.Effect<A, KafkaError, R> =>
+  Effect.retry(effect, {
+    while: ({ _tag }) => _tag === "UnknownTopicError",
+    times: 20,
+    schedule: Schedule.spaced("50 millis")
+  })
+
+/** All topics. */
+export const allTopics = listingAgain(
+  Effect.flatMap(Admin, (admin) => Effect.flatMap(admin.listTopics, (names) => admin.describeTopics(names)))
+)
 
 /** The group, once it is sure that there is one. */
 export const knownGroup = Effect.fnUntraced(function*(group: string) {

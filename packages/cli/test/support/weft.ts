@@ -48,7 +48,7 @@ export const json = Effect.fnUntraced(function*(line: string) {
 const environment = (env: Readonly<Record<string, string>>) =>
   Layer.succeed(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
 
-const noDatabase: Layer.Layer<PgClient | SqlClient, Postgres.DatabaseConfigError> = Layer.provide(
+export const noDatabase: Layer.Layer<PgClient | SqlClient, Postgres.DatabaseConfigError> = Layer.provide(
   Postgres.layerConfig(),
   environment({})
 )

@@ -10,17 +10,21 @@ import { CliFailure } from "../../CliFailure.ts"
 import { type Answer, answer } from "../answer.ts"
 import { positive } from "../counts.ts"
 import { byCause, bytesText, isDeadLetterTopic, type Letter, letterJson, letterOf, ownHeaders } from "../deadLetters.ts"
-import { knownTopics, withKafka } from "../kafka.ts"
+import { knownTopics, listingAgain, withKafka } from "../kafka.ts"
 import type { Paint } from "../paint.ts"
 import { count, fields, table } from "../table.ts"
 import { moment } from "../times.ts"
 
 const when = (timestamp: number): string => timestamp < 0 ? "unknown" : moment(timestamp)
 
-const listTopics = Effect.gen(function*() {
+const deadLetterTopics = listingAgain(Effect.gen(function*() {
   const admin = yield* Admin.Admin
   const topics = (yield* admin.listTopics).filter(isDeadLetterTopic).sort()
-  const ranges = yield* LogReader.ranges(topics)
+  return { topics, ranges: yield* LogReader.ranges(topics) }
+}))
+
+const listTopics = Effect.gen(function*() {
+  const { ranges, topics } = yield* deadLetterTopics
   const rows = topics.map((topic) => {
     const own = ranges.filter((range) => range.topic === topic)
     return { topic, partitions: own.length, records: own.reduce((sum, { from, to }) => sum + (to - from), 0n) }

@@ -6,7 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { type Answer, answer } from "../answer.ts"
-import { knownTopics, withKafka } from "../kafka.ts"
+import { allTopics, knownTopics, withKafka } from "../kafka.ts"
 import type { Paint } from "../paint.ts"
 import { fields, table } from "../table.ts"
 
@@ -19,9 +19,7 @@ const underReplicated = ({ partitions }: TopicDescription): number =>
 const isInternal = ({ internal, name }: TopicDescription) => internal || name.startsWith("__")
 
 const listTopics = Effect.fnUntraced(function*(internal: boolean) {
-  const admin = yield* Admin
-  const names = yield* admin.listTopics
-  const topics = (yield* admin.describeTopics(names)).filter((topic) => internal || !isInternal(topic))
+  const topics = (yield* allTopics).filter((topic) => internal || !isInternal(topic))
   const rows = topics.map((topic) => ({
     topic: topic.name,
     partitions: topic.partitions.length,

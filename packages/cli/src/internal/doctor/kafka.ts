@@ -2,6 +2,7 @@
 import { Admin } from "@weft/kafka/Admin"
 import type { ConfigEntry } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
+import { allTopics } from "../kafka.ts"
 import { count } from "../table.ts"
 import { type Finding, of } from "./finding.ts"
 
@@ -60,8 +61,7 @@ const explicit = (entries: ReadonlyArray<ConfigEntry>): ReadonlyMap<string, stri
 export const examine = Effect.gen(function*() {
   const admin = yield* Admin
   const { brokers } = yield* admin.describeCluster
-  const names = yield* admin.listTopics
-  const topics = yield* admin.describeTopics(names)
+  const topics = yield* allTopics
   const [first] = brokers
   const settings = first === undefined ? new Map<string, string>() : explicit(
     yield* Effect.orElseSucceed(admin.describeConfigs({ _tag: "Broker", id: first.id }), () => [])
@@ -90,7 +90,7 @@ export const examine = Effect.gen(function*() {
         )
         : finding("partitions", "ok", `${count(topics.length, "topic")}, ${count(partitions.length, "partition")}`)
     ],
-    topics: new Set(names),
+    topics: new Set(topics.map(({ name }) => name)),
     settings
   } satisfies Brokers
 })

@@ -1,9 +1,9 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
-/** Waits for at most half a minute until it is so. */
+/** Waits until it is so: for a minute at least, which a busy machine may need. */
 export const until = Effect.fnUntraced(function*<E, R>(what: string, isTrue: Effect.Effect<boolean, E, R>) {
-  for (let i = 0; i < 600; i++) {
+  for (let i = 0; i < 1200; i++) {
     if (yield* isTrue) return
     yield* Effect.sleep("50 millis")
   }

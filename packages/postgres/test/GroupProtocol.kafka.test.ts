@@ -121,7 +121,7 @@ describe("group_protocol of a row, changed while two members run", () => {
           []
         )
       }).pipe(Effect.scoped, Effect.provide(Layer.suspend(() => on(Platformatic.layer({ brokers: brokers() }))))),
-    180_000
+    600_000
   )
 
   it.live("on kafkajs they say that they go on with classic, and nothing stops", () =>
@@ -141,5 +141,5 @@ describe("group_protocol of a row, changed while two members run", () => {
         ["groupProtocol", "consumer"]
       ])
       assert.match(adapted[0]!.instead, /^classic/)
-    }).pipe(Effect.scoped, Effect.provide(Layer.suspend(() => on(KafkaJs.layer({ brokers: brokers() }))))), 180_000)
+    }).pipe(Effect.scoped, Effect.provide(Layer.suspend(() => on(KafkaJs.layer({ brokers: brokers() }))))), 600_000)
 })

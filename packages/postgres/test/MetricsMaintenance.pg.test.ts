@@ -271,7 +271,8 @@ describe("MetricsMaintenance", () => {
       yield* Deferred.await(isHeld)
       const [took, done] = yield* Effect.timed(MetricsMaintenance.run())
       assert.deepStrictEqual(done.map(({ outcome }) => outcome), ["elsewhere", "elsewhere", "elsewhere"])
-      assert.isBelow(Duration.toMillis(took), 3000)
+      // The lock is held until this is over.
+      assert.isBelow(Duration.toMillis(took), 30_000)
       yield* Deferred.succeed(release, undefined)
       yield* Fiber.join(holder)
       assert.strictEqual((yield* MetricsMaintenance.run())[0]!.outcome, "done")
@@ -324,7 +325,7 @@ describe("MetricsMaintenance", () => {
         TestClock.withLive(ran.pipe(
           Effect.tap(Effect.sleep("20 millis")),
           Effect.repeat({ until: isTrue }),
-          Effect.timeout("20 seconds")
+          Effect.timeout("1 minute")
         ))
       yield* Layer.build(PostgresMetricsSink.layerWith({ maintenance: { every: "4 seconds" } }))
       assert.strictEqual((yield* ran).n, 0)

@@ -55,7 +55,7 @@ const report = Effect.fnUntraced(function*(
   yield* applied.list(service).pipe(
     Effect.filterOrFail((found) => found.some((one) => one.member === member)),
     Effect.retry(Schedule.spaced("20 millis")),
-    Effect.timeout("10 seconds")
+    Effect.timeout("1 minute")
   )
 })
 

@@ -9,6 +9,7 @@ import * as AlertWatch from "@weft/pipeline/AlertWatch"
 import * as PostgresAlerts from "@weft/postgres/PostgresAlerts"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -16,13 +17,14 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import { migratedUrl, pool } from "./support/database.ts"
 import { proxy } from "./support/proxy.ts"
+import { until } from "./support/until.ts"
 
 /** Found dead soon, and not so soon that a busy machine takes the living for dead. */
 const quick: PostgresAlerts.Options = { lease: "3 seconds", queryTimeout: "2 seconds" }
 
 /** A process of its own: another pool, another token. */
-const storeOf = (url: string, options?: PostgresAlerts.Options) =>
-  Layer.fresh(Layer.provide(PostgresAlerts.layerWith(options), pool(url, { connectTimeout: "500 millis" })))
+const storeOf = (url: string, options?: PostgresAlerts.Options, connectTimeout: Duration.Input = "20 seconds") =>
+  Layer.fresh(Layer.provide(PostgresAlerts.layerWith(options), pool(url, { connectTimeout })))
 
 const process = (url: string, options?: PostgresAlerts.Options) =>
   Effect.map(Layer.build(storeOf(url, options)), Context.get(AlertStore.AlertStore))
@@ -83,14 +85,6 @@ const eager = {
   clearUpTo: 0.8
 }
 const rules = AlertRules.rules.filter(({ kind }) => kind === "lag").map((rule) => ({ ...rule, hysteresis: eager }))
-
-const until = Effect.fnUntraced(function*(what: string, done: Effect.Effect<boolean>) {
-  for (let i = 0; i < 600; i++) {
-    if (yield* done) return
-    yield* Effect.sleep("50 millis")
-  }
-  assert.fail(`not within thirty seconds: ${what}`)
-})
 
 describe("PostgresAlerts", () => {
   it.live("keeps an alert from its opening to its closing, every subject in a row of its own", () =>
@@ -192,7 +186,7 @@ describe("PostgresAlerts", () => {
         assert.lengthOf(yield* PostgresAlerts.acknowledge({ ids: [one!.id] }, "ann"), 1)
         yield* store.record({ transitions: [closed(alert({ severity: "critical" }))], refreshed: [] })
         return yield* Effect.forEach(Array.from({ length: 5 }), () => Queue.take(queue)).pipe(
-          Effect.timeout("10 seconds")
+          Effect.timeout("1 minute")
         )
         // The listening ends before its pool does.
       }).pipe(Effect.scoped, Effect.provide(pool(url)))
@@ -260,6 +254,14 @@ describe("PostgresAlerts", () => {
       const url = yield* migratedUrl
       yield* Effect.gen(function*() {
         const sql = yield* PgClient.PgClient
+        // What migrated has scanned the table, and tells so when it ends.
+        yield* until(
+          "nobody else there",
+          Effect.map(
+            sql`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+            ({ length }) => length === 0
+          )
+        )
         const store = yield* process(url)
         yield* sql`
           INSERT INTO consumer_alerts (service_name, kind, severity, message, opened_at, closed_at)
@@ -273,7 +275,7 @@ describe("PostgresAlerts", () => {
             FROM pg_stat_user_tables WHERE relname = 'consumer_alerts'`,
           ([row]) => row!
         )
-        // What migrated has told its counts by then; nothing since has scanned the table.
+        // What this session did is told by then; nothing since has scanned the table.
         yield* Effect.sleep("1500 millis")
         const before = yield* scans
         assert.lengthOf(yield* store.untold("slack", 100), 1)
@@ -346,7 +348,7 @@ describe("PostgresAlerts", () => {
       yield* Layer.build(
         AlertWatch.layer({ interval: "100 millis", rules }).pipe(
           Layer.provide(factsOf(cell)),
-          Layer.provide(storeOf(line.url, quick))
+          Layer.provide(storeOf(line.url, quick, "2 seconds"))
         )
       )
       yield* line.cut

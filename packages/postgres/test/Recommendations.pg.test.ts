@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { migratedUrl, pool } from "./support/database.ts"
 import { memberMetrics, processingMetrics } from "./support/measurements.ts"
+import { until } from "./support/until.ts"
 
 const service = "slow-service"
 const calm = {
@@ -87,7 +88,7 @@ const report = Effect.gen(function*() {
     }
   })
   yield* configs.report({ service, member: "m1", group: "g", resolved })
-  yield* Effect.sleep("500 millis")
+  yield* until("the report is written", Effect.map(configs.list(service), ({ length }) => length === 1))
 })
 
 describe("Recommendations", () => {
@@ -224,12 +225,8 @@ describe("Recommendations", () => {
         const recommendations = yield* Recommendations.Recommendations
         yield* Layer.build(Recommendations.layerEvaluator({ interval: "300 millis" }).pipe(Layer.provide(pool(url))))
         yield* measure(stalled)
-        let found = yield* recommendations.list()
-        for (let i = 0; i < 50 && found.length === 0; i++) {
-          yield* Effect.sleep("100 millis")
-          found = yield* recommendations.list()
-        }
-        assert.deepStrictEqual(rules(found), ["timing-out"])
+        yield* until("a recommendation", Effect.map(recommendations.list(), ({ length }) => length > 0))
+        assert.deepStrictEqual(rules(yield* recommendations.list()), ["timing-out"])
       })
     ))
 

@@ -31,7 +31,7 @@ const locationOf = (i: number) => ({
 const eventually = <A, E, R>(effect: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
   effect.pipe(
     Effect.repeat({ until: isSo, schedule: Schedule.spaced("100 millis") }),
-    Effect.timeout("20 seconds")
+    Effect.timeout("1 minute")
   )
 
 describe("the georegion detector on a real Kafka and a real PostgreSQL", () => {
@@ -71,9 +71,9 @@ describe("the georegion detector on a real Kafka and a real PostgreSQL", () => {
             assert.isTrue(places.every(({ lag }) => lag === 0n))
             const lag = yield* eventually(
               sql`SELECT * FROM v_current_consumer_lag WHERE service_name = ${service}`,
-              (rows) => rows[0]?.["total_lag"] === 0n
+              ([row]) => row?.["total_lag"] === 0n && row["partition_count"] === 4
             )
-            assert.deepInclude(lag[0], { topic: from, partition_count: 4 })
+            assert.deepInclude(lag[0], { topic: from })
           }).pipe(Effect.provide(running))
 
           const admin = yield* Admin.Admin
@@ -91,6 +91,6 @@ describe("the georegion detector on a real Kafka and a real PostgreSQL", () => {
           assert.deepInclude(alerts[0], { alert_level: "ok", max_poll_records: 200 })
         }).pipe(Effect.provide(Layer.mergeAll(clients, database)))
       }),
-    60_000
+    300_000
   )
 })

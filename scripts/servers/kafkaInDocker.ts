@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { portsFrom } from "./ports.ts"
+import { onPorts } from "./ports.ts"
 import { guard } from "./guard.ts"
 import { findOnPath } from "./kafkaJars.ts"
 import { liveBrokers } from "./kafkaMetadata.ts"
@@ -26,18 +26,22 @@ export const canUseDocker = async (): Promise<boolean> => {
 const environmentLine = ([name, value]: readonly [string, string | number | boolean]) =>
   `KAFKA_${name.toUpperCase().replaceAll(".", "_")}=${value}\n`
 
-/** Starts real Kafka by docker compose: one node, or three. */
-export const startKafkaInDocker = async (
-  options: { readonly nodes: number; readonly port: number | undefined }
-): Promise<KafkaServer> => {
+interface DockerOptions {
+  readonly nodes: number
+  readonly port: number | undefined
+}
+
+/** Starts real Kafka by docker compose: one node, or three. The compose file names three ports, also where one node starts. */
+export const startKafkaInDocker = (options: DockerOptions): Promise<KafkaServer> =>
+  onPorts(options.port, options.nodes, 3 - options.nodes, (ports) => startOn(ports, options))
+
+const startOn = async (ports: ReadonlyArray<number>, options: DockerOptions): Promise<KafkaServer> => {
   if (options.nodes !== 1 && options.nodes !== 3) {
     throw new Error(`with Docker, Kafka starts with 1 or 3 nodes, not ${options.nodes}`)
   }
   const folder = await temporaryFolder("weft-kafka-")
   const settings = join(folder.path, "settings.env")
   await writeFile(settings, Object.entries(brokerSettings(options.nodes)).map(environmentLine).join(""))
-  // The compose file names three ports, also where only one node starts.
-  const ports = await portsFrom(options.port, options.nodes, 3 - options.nodes)
   const ids = Array.from({ length: options.nodes }, (_, index) => index + 1)
   const env = {
     ...process.env,

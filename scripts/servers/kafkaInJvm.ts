@@ -2,7 +2,7 @@ import { execFile } from "node:child_process"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { portsFrom } from "./ports.ts"
+import { onPorts } from "./ports.ts"
 import { kafkaJars } from "./kafkaJars.ts"
 import { liveBrokers } from "./kafkaMetadata.ts"
 import { brokerSettings, type KafkaNode, type KafkaServer } from "./kafkaServer.ts"
@@ -66,9 +66,13 @@ const properties = (node: NodePorts, all: ReadonlyArray<NodePorts>, folder: stri
 }
 
 /** Starts real Kafka (KRaft) in one JVM for each node, on free ports unless `port` names the first of them. */
-export const startKafkaInJvm = async (java: string, options: JvmOptions): Promise<JvmKafka> => {
+export const startKafkaInJvm = (java: string, options: JvmOptions): Promise<JvmKafka> => {
+  const { listeners = [], nodes, port } = options
+  return onPorts(port, nodes, nodes * (1 + listeners.length), (ports) => startOn(ports, java, options))
+}
+
+const startOn = async (ports: ReadonlyArray<number>, java: string, options: JvmOptions): Promise<JvmKafka> => {
   const { formatArguments = [], listeners = [], nodes: count } = options
-  const ports = await portsFrom(options.port, count, count * (1 + listeners.length))
   const classPath = join(await kafkaJars(), "*")
   const folder = await temporaryFolder("weft-kafka-")
   const all = Array.from({ length: count }, (_, index): NodePorts => ({

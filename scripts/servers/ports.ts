@@ -32,3 +32,27 @@ const freePort = async (): Promise<number> => {
   }
   throw new Error(`found no free port between ${lowest} and ${highest}`)
 }
+
+/** How Kafka, PostgreSQL and Docker say that somebody else listens there. */
+const isTaken = (error: unknown): boolean =>
+  error instanceof Error && /address already in use|port is already allocated/i.test(error.message)
+
+/**
+ * What `start` makes of ports as `portsFrom` finds them: found free is not kept free, so it gets others where somebody was faster.
+ * Not where the first of them was given.
+ */
+export const onPorts = async <A>(
+  first: number | undefined,
+  count: number,
+  more: number,
+  start: (ports: ReadonlyArray<number>) => Promise<A>
+): Promise<A> => {
+  for (let attempts = 3;; attempts--) {
+    const ports = await portsFrom(first, count, more)
+    try {
+      return await start(ports)
+    } catch (error) {
+      if (first !== undefined || attempts === 1 || !isTaken(error)) throw error
+    }
+  }
+}

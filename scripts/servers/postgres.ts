@@ -6,7 +6,7 @@ import { execFile } from "node:child_process"
 import { chown, mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { portsFrom } from "./ports.ts"
+import { onPorts } from "./ports.ts"
 import { postgresBinaries } from "./postgresBinaries.ts"
 import { type ServerProcess, spawnServer } from "./serverProcess.ts"
 import { temporaryFolder } from "./temporaryFolder.ts"
@@ -62,8 +62,9 @@ const onServer = (url: string): Pick<PostgresServer, "url" | "createDatabase"> =
   createDatabase: (name) => createDatabase(url, name)
 })
 
-const startOurs = async (port: number | undefined): Promise<PostgresServer> => {
-  const [free] = await portsFrom(port, 1)
+const startOurs = (port: number | undefined): Promise<PostgresServer> => onPorts(port, 1, 0, ([free]) => startOn(free!))
+
+const startOn = async (free: number): Promise<PostgresServer> => {
   const { initdb, postgres, user } = await postgresBinaries()
   const folder = await temporaryFolder("weft-postgres-")
   const data = join(folder.path, "data")

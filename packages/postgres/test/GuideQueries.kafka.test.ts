@@ -177,7 +177,9 @@ describe("the guide's queries, on services that run", { timeout: 300_000 }, () =
         round(avg_messages_per_second::numeric) AS avg_messages_per_second,
         round(processing_time_p99_ms::numeric, 1) AS processing_time_p99_ms, round(batch_fill::numeric, 2) AS batch_fill,
         rebalances, partitions, total_lag, fit FROM v_consumer_config_monitoring ORDER BY service_name, member`,
-        (rows) => rows.filter(isRunning).every((row) => row["partitions"] === 2 && row["fit"] !== "no data")
+        (rows) =>
+          rows.filter(isRunning).length === 3
+          && rows.filter(isRunning).every((row) => row["partitions"] === 2 && row["fit"] !== "no data")
       )
       yield* show("Use Monitoring Views: v_consumer_config_monitoring", fits)
       const running = fits.filter(isRunning)

@@ -120,6 +120,13 @@ export interface GroupMonitor {
 
 const groupsAtOnce = 8
 
+/** No topic is asked for but those that were just listed: one that is deleted in between is not Kafka's failure. */
+const whileTopicsGo = {
+  while: ({ _tag }: KafkaError) => _tag === "UnknownTopicError",
+  times: 20,
+  schedule: Schedule.spaced("50 millis")
+}
+
 /** What a group's own samples are of. */
 interface Seen {
   readonly group: string
@@ -335,7 +342,7 @@ export const make = (options: Options = {}): GroupMonitor => {
     return { at, groups, failed } satisfies Look
   })
 
-  return { look }
+  return { look: Effect.retry(look, whileTopicsGo) }
 }
 
 const byPlace = (a: Pick<Uncommitted, "topic" | "partition">, b: Pick<Uncommitted, "topic" | "partition">): number =>

@@ -15,6 +15,7 @@ import type {
   TransportAdmin
 } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Schedule from "effect/Schedule"
 import type { TopicMetadata } from "./Client.ts"
 import type { Cluster } from "./Cluster.ts"
@@ -30,6 +31,7 @@ import {
 } from "./Failure.ts"
 import { isPassing } from "./GroupReaction.ts"
 import { failedParts, fetchCommitted, grouped, listOffsets } from "./Offsets.ts"
+import { again } from "./internal/again.ts"
 import { adminPlan } from "./Plan.ts"
 
 /**
@@ -149,7 +151,7 @@ export const make = (cluster: Cluster, requests: AdminRequests): TransportAdmin 
           const failed = failedParts(responses)[0]
           return failed === undefined ? Effect.void : Effect.fail(failed.failure)
         }),
-        Effect.retry({ while: isPassing, schedule: Schedule.max([Schedule.spaced(backoffMs), Schedule.recurs(5)]) })
+        Effect.retry({ while: isPassing, schedule: again(backoffMs, identity<Failure>) })
       )
     return Effect.andThen(
       cluster.connect,

@@ -7,19 +7,15 @@ import { ConnectionError, type KafkaError, UnknownTopicError } from "@weft/kafka
 import { keyOf, type PartitionOffset, TopicPartition } from "@weft/kafka/TopicPartition"
 import type { CommittedOffset, OffsetSpec } from "@weft/kafka/Transport"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
+import { identity } from "effect/Function"
 import type { Cluster } from "./Cluster.ts"
 import { askCoordinator } from "./Coordinator.ts"
 import { codes } from "./ErrorCode.ts"
 import { consumerError, type Failure, isRetriableFailure, protocolFailure } from "./Failure.ts"
 import { isPassing } from "./GroupReaction.ts"
 import type { TopicResults } from "./Client.ts"
+import { again } from "./internal/again.ts"
 import { whileOwed } from "./internal/owedAnswer.ts"
-
-/** How often something that is asked for without a deadline is asked again. */
-const retries = 5
-
-const again = (backoffMs: number) => Schedule.max([Schedule.spaced(backoffMs), Schedule.recurs(retries)])
 
 /**
  * Partitions by topic, as requests want them.
@@ -86,7 +82,7 @@ export const fetchCommitted = (
       const failure = errorCode === 0 ? failedParts(responses)[0]?.failure : protocolFailure(errorCode)
       return failure === undefined ? Effect.succeed(responses) : Effect.fail(failure)
     }),
-    Effect.retry({ while: isPassing, schedule: again(backoffMs) }),
+    Effect.retry({ while: isPassing, schedule: again(backoffMs, identity<Failure>) }),
     Effect.mapError((failure) => consumerError(failure, { ...cluster.about, groupId })),
     Effect.map((responses) =>
       responses.flatMap(({ partitions, topic }) =>
@@ -129,7 +125,10 @@ export const listOffsets = (
       if (missing !== undefined) return yield* new UnknownTopicError({ topic, partition: missing })
     }
     const found = yield* askLeaders(cluster, isolationLevel, partitions, timestampOf(at)).pipe(
-      Effect.retry({ while: ({ failure }) => isRetriableFailure(failure), schedule: again(backoffMs) }),
+      Effect.retry({
+        while: ({ failure }) => isRetriableFailure(failure),
+        schedule: again(backoffMs, ({ failure }: PartFailure) => failure)
+      }),
       Effect.mapError(({ failure, partition, topic }) => consumerError(failure, { ...cluster.about, topic, partition }))
     )
     const offsets: Array<PartitionOffset> = []

@@ -11,8 +11,6 @@ export interface FleetOptions {
 
 /** The drain deadline of the longest `max_poll_interval_ms` that is drawn, and some for the rest of the end. */
 const endWithinMs = 40_000
-/** A process that young may not listen to signals yet. */
-const youngMs = 10_000
 
 export class Fleet {
   readonly members = new Set<Member>()
@@ -50,7 +48,8 @@ export class Fleet {
   /** SIGTERM; whatever is not a graceful end in time is a violation. */
   async terminate(member: Member): Promise<void> {
     member.isTaken = true
-    const isYoung = Date.now() - member.startedAt < youngMs
+    // However long a busy machine takes to load the program.
+    const isYoung = !member.isListening
     const deadline = setTimeout(() => {
       this.options.onViolation(`${member.name} did not end within ${endWithinMs} ms of SIGTERM:\n${member.logTail(5)}`)
       member.signal("SIGKILL")

@@ -16,7 +16,6 @@ export const describeExit = ({ code, signal }: Exit): string => signal === null 
 export class Member {
   readonly name: string
   readonly logFile: string
-  readonly startedAt = Date.now()
   readonly exited: Promise<Exit>
   readonly pid: number
   isRunning = true
@@ -58,5 +57,10 @@ export class Member {
 
   logTail(lines: number): string {
     return readFileSync(this.logFile, "utf8").split("\n").slice(-lines).join("\n")
+  }
+
+  /** What the relay says first, it says when it listens to signals. */
+  get isListening(): boolean {
+    return readFileSync(this.logFile, "utf8").includes("relay: {")
   }
 }

@@ -116,7 +116,7 @@ export const startWorld = async (
   })
   await waitUntil({
     what: "the topics",
-    timeoutMs: 30_000,
+    timeoutMs: 120_000,
     isReady: async () => {
       const found = await admin.fetchTopicMetadata({ topics })
       return found.topics.every(({ partitions }) =>

@@ -22,7 +22,12 @@ import { migrated } from "./support/database.ts"
 import { until } from "./support/until.ts"
 
 const services = Layer.mergeAll(
-  PostgresConfigStore.layerWith({ pollInterval: "1 hour", lastKnownGood: LastKnownGood.layerNone }),
+  // Without polls, a reading that a busy machine was too slow for would be the last one.
+  PostgresConfigStore.layerWith({
+    pollInterval: "1 hour",
+    queryTimeout: "30 seconds",
+    lastKnownGood: LastKnownGood.layerNone
+  }),
   PostgresAppliedConfigs.layer,
   PostgresRejoinTurns.layer,
   MetricsSink.layerNone

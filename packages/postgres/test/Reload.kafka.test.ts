@@ -17,8 +17,12 @@ import { migrated } from "./support/database.ts"
 import { until } from "./support/until.ts"
 
 const services = Layer.mergeAll(
-  // Polling is off: what arrives came by NOTIFY.
-  PostgresConfigStore.layerWith({ pollInterval: "1 hour", lastKnownGood: LastKnownGood.layerNone }),
+  // Polling is off: what arrives came by NOTIFY. A reading that a busy machine was too slow for would be the last one.
+  PostgresConfigStore.layerWith({
+    pollInterval: "1 hour",
+    queryTimeout: "30 seconds",
+    lastKnownGood: LastKnownGood.layerNone
+  }),
   PostgresAppliedConfigs.layer,
   PostgresMetricsSink.layer
 )

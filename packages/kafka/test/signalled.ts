@@ -20,6 +20,8 @@ Effect.runFork(Effect.scoped(Effect.gen(function*() {
     currentTimeMillis: live.currentTimeMillis,
     currentTimeNanosUnsafe: () => heardAt.shift() ?? live.currentTimeNanosUnsafe(),
     currentTimeNanos: live.currentTimeNanos,
+    monotonicTimeNanosUnsafe: () => live.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: live.monotonicTimeNanos,
     sleep: (duration) => live.sleep(duration)
   })
   process.stdout.write("ready\n")

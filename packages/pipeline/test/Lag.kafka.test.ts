@@ -71,7 +71,7 @@ const rowsOf = ({ partitions, uncommitted }: GroupMonitor.GroupLag, owned: Reado
 
 const until = <E, R>(what: string, done: Effect.Effect<boolean, E, R>) =>
   Effect.gen(function*() {
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 2_400; i++) {
       if (yield* done) return
       yield* Effect.sleep("50 millis")
     }
@@ -134,7 +134,7 @@ describe("lag on Kafka", () => {
               groupId: group,
               clientId: "lag",
               heartbeatIntervalMs: 300,
-              sessionTimeoutMs: 6_000,
+              sessionTimeoutMs: 45_000,
               fetchMaxWaitMs: 100,
               autoCommitIntervalMs: 200
             }
@@ -203,6 +203,6 @@ describe("lag on Kafka", () => {
           MetricsSink.layerNone
         ))
       ),
-    120_000
+    300_000
   )
 })

@@ -17,12 +17,14 @@ import * as Pipeline from "../src/Pipeline.ts"
 import * as PrometheusMetrics from "../src/PrometheusMetrics.ts"
 import { parse } from "./prometheusText.ts"
 
+/** Before and after the second member comes. */
 const records = 2_000
+const moreRecords = 1_000
 const partitions = 4
 
 const until = (done: () => boolean, what: string) =>
   Effect.gen(function*() {
-    for (let i = 0; i < 600 && !done(); i++) yield* Effect.sleep("50 millis")
+    for (let i = 0; i < 2_400 && !done(); i++) yield* Effect.sleep("50 millis")
     if (!done()) assert.fail(`not in time: ${what}`)
   })
 
@@ -38,9 +40,11 @@ describe("metrics on Kafka", () => {
         const topic = yield* Effect.promise(() => freshTopic("metrics", partitions))
         const group = freshGroup("metrics")
         const producer = yield* Producer.Producer
-        yield* producer.sendAll(
-          Array.from({ length: records }, (_, i) => ({ topic, partition: i % partitions, value: String(i) }))
-        )
+        const write = (count: number) =>
+          producer.sendAll(
+            Array.from({ length: count }, (_, i) => ({ topic, partition: i % partitions, value: String(i) }))
+          )
+        yield* write(records)
         let done = 0
         const pipeline = Pipeline.make({
           service: "measured",
@@ -51,7 +55,7 @@ describe("metrics on Kafka", () => {
             Effect.map(Effect.sleep(5), () => {
               done++
             }),
-          overrides: { groupId: group, heartbeatIntervalMs: 300, sessionTimeoutMs: 6_000, fetchMaxWaitMs: 100 }
+          overrides: { groupId: group, heartbeatIntervalMs: 300, sessionTimeoutMs: 45_000, fetchMaxWaitMs: 100 }
         })
         const member = Effect.gen(function*() {
           const scope = yield* Scope.make()
@@ -65,20 +69,26 @@ describe("metrics on Kafka", () => {
         const isMeasured = () => written.some(({ members }) => members.some((one) => one.partitions === partitions))
         yield* until(() => done > 100 && isMeasured(), "the first works, and was measured with all partitions")
         const second = yield* member
-        yield* until(() => done >= records, "all is done")
-        yield* Effect.sleep("1500 millis")
-        const shown = [first, second].map(({ families }) =>
-          (families().get("kafka_consumer_group_topic_partition_lag")?.samples ?? []).map(({ labels, value }) => {
-            assert.strictEqual(value, 0)
-            return labels["partition_id"]
-          })
-        )
-        assert.deepStrictEqual(shown.flat().toSorted(), ["0", "1", "2", "3"])
-        assert.lengthOf(shown[0]!, 2)
+        const lags = () =>
+          [first, second].map(({ families }) =>
+            families().get("kafka_consumer_group_topic_partition_lag")?.samples ?? []
+          )
+        yield* until(() => lags().every(({ length }) => length === 2), "each shows the lag of its two partitions")
+        yield* write(moreRecords)
+        yield* until(() => done >= records + moreRecords, "all is done")
         const counted = (name: string) =>
           [first, second].map(({ families }) =>
             families().get(name)?.samples.reduce((sum, { value }) => sum + value, 0)
           )
+        yield* until(
+          () =>
+            lags().flat().every(({ value }) => value === 0) &&
+            counted("messaging_client_consumed_messages_total").reduce<number>((sum, n) => sum + (n ?? 0), 0) >= done,
+          "all that is done is shown"
+        )
+        const shown = lags().map((samples) => samples.map(({ labels }) => labels["partition_id"]))
+        assert.deepStrictEqual(shown.flat().toSorted(), ["0", "1", "2", "3"])
+        assert.lengthOf(shown[0]!, 2)
         const processed = counted("messaging_client_consumed_messages_total")
         assert.strictEqual(processed[0]! + processed[1]!, done)
         assert.isAbove(processed[1]!, 0)
@@ -116,6 +126,6 @@ describe("metrics on Kafka", () => {
         ))
       )
     },
-    60_000
+    300_000
   )
 })

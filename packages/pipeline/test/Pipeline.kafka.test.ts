@@ -22,12 +22,15 @@ class Flaky extends Data.TaggedError("Flaky")<{}> {}
 class Poison extends Data.TaggedError("Poison")<{}> {}
 
 const partitions = 4
-const records = 2_000
+const records = 4_000
 
-const until = (done: () => boolean, what: string) =>
+const until = <E, R>(done: Effect.Effect<boolean, E, R>, what: string) =>
   Effect.gen(function*() {
-    for (let i = 0; i < 400 && !done(); i++) yield* Effect.sleep("50 millis")
-    if (!done()) assert.fail(`not in time: ${what}`)
+    for (let i = 0; i < 2_400; i++) {
+      if (yield* done) return
+      yield* Effect.sleep("50 millis")
+    }
+    assert.fail(`not in time: ${what}`)
   })
 
 const startMember = <R>(pipeline: Pipeline.Pipeline<R>) =>
@@ -47,12 +50,13 @@ describe("a pipeline on Kafka", () => {
           const topic = yield* Effect.promise(() => freshTopic("pipeline", partitions))
           const group = freshGroup("pipeline")
           const producer = yield* Producer.Producer
-          yield* producer.sendAll(
-            Array.from(
-              { length: records },
-              (_, i) => ({ topic, key: `k${i % 50}`, value: i === 700 ? "poison" : String(i) })
+          const write = (from: number, to: number) =>
+            producer.sendAll(
+              Array.from({ length: to - from }, (_, i) => from + i).map(
+                (i) => ({ topic, key: `k${i % 50}`, value: i === 700 ? "poison" : String(i) })
+              )
             )
-          )
+          yield* write(0, records / 2)
           const done: Array<
             { readonly member: string; readonly place: string; readonly key: string; readonly n: bigint }
           > = []
@@ -80,18 +84,22 @@ describe("a pipeline on Kafka", () => {
                 groupId: group,
                 clientId: name,
                 heartbeatIntervalMs: 300,
-                sessionTimeoutMs: 6_000,
+                sessionTimeoutMs: 45_000,
                 fetchMaxWaitMs: 100,
                 maxPollRecords: 50,
                 retryBackoffMs: 10
               }
             }))
           const a = yield* member("a")
-          yield* until(() => done.length > 100, "the first member works")
+          const by = (name: string) => done.filter((one) => one.member === name).length
+          yield* until(Effect.sync(() => by("a") > 100), "the first member works")
           const b = yield* member("b")
-          yield* until(() => done.filter((one) => one.member === "b").length > 200, "the second one, too")
+          yield* until(Effect.map(b.running.health, ({ ready }) => ready), "the second one has joined")
+          // However long that took, there is something to do for both.
+          yield* write(records / 2, records)
+          yield* until(Effect.sync(() => by("b") > 200), "the second one, too")
           yield* a.stop
-          yield* until(() => done.length >= records - 1, "all is done")
+          yield* until(Effect.sync(() => done.length >= records - 1), "all is done")
           yield* Effect.sleep("300 millis")
           yield* b.stop
 
@@ -122,7 +130,7 @@ describe("a pipeline on Kafka", () => {
             )
           ))
         ),
-      60_000
+      300_000
     )
   }
 })

@@ -9,6 +9,8 @@ import { verdict } from "./support/verdict.ts"
 /** `RELAY_TEST_RECORDS=1000000 npx vitest run ...` for a longer run. */
 const records = Number(process.env["RELAY_TEST_RECORDS"] ?? "100000")
 const partitions = 4
+/** Processes start, and each of them compiles all of it: minutes where the processor is shared by many. */
+const testMs = 600_000
 
 let running: Array<RelayProcess> = []
 afterEach(async () => {
@@ -51,11 +53,11 @@ const joined = (group: string, members: number) =>
         const [found] = (await admin.describeGroups([group])).groups
         return found?.state === "Stable" && found.members.length === members
       }),
-    { timeoutMs: 30_000, explain }
+    explain
   )
 
-const relayedAtLeast = (output: string, count: number, timeoutMs = 60_000) =>
-  until(`${count} records in ${output}`, async () => (await endOf(output)) >= count, { timeoutMs, explain })
+const relayedAtLeast = (output: string, count: number) =>
+  until(`${count} records in ${output}`, async () => (await endOf(output)) >= count, explain)
 
 const message = (i: number, more: object = {}): Message => ({
   partition: i % partitions,
@@ -111,7 +113,7 @@ describe("the relay on a real Kafka", () => {
       )
       assert.strictEqual(Number(stored!.processed), records)
     },
-    180_000
+    testMs
   )
 
   it("keeps key and value as they are: none, empty, no text", async () => {
@@ -138,7 +140,7 @@ describe("the relay on a real Kafka", () => {
       stored.map(({ headers }) => headers),
       sent.map((_, i) => ({ "source-partition": "1", "source-offset": String(i), member: "m" }))
     )
-  }, 60_000)
+  }, testMs)
 
   it("sends poison to the dead-letter topic, and everything else on, in order", async () => {
     const dead = freshName("relay-dead")
@@ -148,7 +150,7 @@ describe("the relay on a real Kafka", () => {
     await fill(input, sent)
     const relay = start(environment)
     await relayedAtLeast(output, 980)
-    await until("20 dead letters", async () => (await endOf(dead)) === 20, { timeoutMs: 20_000, explain })
+    await until("20 dead letters", async () => (await endOf(dead)) === 20, explain)
     assert.strictEqual(await relay.terminate(), 0, relay.log)
 
     const found = verdict(expectedOf(sent, (i) => !isPoison(i)), asRelayed(await readAll(output)))
@@ -159,7 +161,7 @@ describe("the relay on a real Kafka", () => {
       sent.filter((_, i) => isPoison(i)).map(({ value }) => String(value))
     )
     assert.isTrue(letters.every(({ headers }) => headers["kafka_dlt-original-topic"] === input))
-  }, 60_000)
+  }, testMs)
 
   it("tries again what fails by chance, until it succeeds", async () => {
     const { environment, input, output } = await way({ RELAY_FAIL: "flaky:0.05" })
@@ -170,7 +172,7 @@ describe("the relay on a real Kafka", () => {
     assert.strictEqual(await relay.terminate(), 0, relay.log)
     assert.deepInclude(verdict(expectedOf(sent), asRelayed(await readAll(output))), { relayed: 1_000, ...isRight })
     assert.notInclude(await withAdmin((admin) => admin.listTopics()), `${input}.dlq`)
-  }, 60_000)
+  }, testMs)
 
   it("keeps the order of each key with many at work, though a member is stopped half-way", async () => {
     const { environment, group, input, output } = await way({
@@ -192,7 +194,7 @@ describe("the relay on a real Kafka", () => {
     assert.deepInclude(found, { relayed: 4_000, missing: 0, duplicates: 0, outOfOrderByKey: 0 })
     // Else nothing was at work at the same time, and the order would prove nothing.
     assert.isAbove(found.outOfOrder, 0)
-  }, 120_000)
+  }, testMs)
 
   it("loses nothing where no order is asked for", async () => {
     const { environment, input, output } = await way({ RELAY_ORDER: "none", RELAY_WORK_MS: "0-5" })
@@ -203,7 +205,7 @@ describe("the relay on a real Kafka", () => {
     assert.strictEqual(await relay.terminate(), 0, relay.log)
     const found = verdict(expectedOf(sent), asRelayed(await readAll(output)))
     assert.deepInclude(found, { relayed: 2_000, missing: 0, duplicates: 0 })
-  }, 60_000)
+  }, testMs)
 
   it("says that it has no database, and runs by the defaults", async () => {
     const { environment, group, input, output } = await way()
@@ -213,7 +215,7 @@ describe("the relay on a real Kafka", () => {
     assert.include(relay.log, "DATABASE_URL is not set: the settings are the defaults in the code")
     await joined(group, 1)
     assert.strictEqual(await relay.terminate(), 0, relay.log)
-  }, 60_000)
+  }, testMs)
 
   it("runs though its database is down, or has no tables", async () => {
     for (const url of ["postgres://nobody@127.0.0.1:1/nowhere", await freshDatabase()]) {
@@ -223,7 +225,7 @@ describe("the relay on a real Kafka", () => {
       await relayedAtLeast(output, 10)
       assert.strictEqual(await relay.terminate(), 0, relay.log)
     }
-  }, 60_000)
+  }, testMs)
 
   it("ends with a clear error where the output does not exist, and where no broker answers", async () => {
     const { environment } = await way({ RELAY_OUT: freshName("nowhere") })
@@ -235,5 +237,5 @@ describe("the relay on a real Kafka", () => {
     const alone = start({ ...environment, KAFKA_BROKERS: "127.0.0.1:1" })
     assert.strictEqual(await alone.exited, 1)
     assert.include(alone.log, "127.0.0.1:1")
-  }, 90_000)
+  }, testMs)
 })

@@ -13,15 +13,15 @@ export const query = <A extends object>(url: string, text: string): Promise<Read
 
 /**
  * A database with a row of settings for the relay. Members hear of a rebalance with their heartbeat, which is every 20
- * seconds by default: here every half second, so that tests need not wait for it.
+ * seconds by default: here every half second, so that tests need not wait for it. They measure themselves as often.
  */
 export const databaseOf = async (service: string): Promise<string> => {
   const url = await freshDatabase()
   await SqlMigrator.run().pipe(Effect.provide(Postgres.layerUrl(Redacted.make(url))), Effect.runPromise)
   await query(
     url,
-    `INSERT INTO pipeline_consumer_configs (service_name, session_timeout_ms, heartbeat_interval_ms)
-    VALUES ('${service}', 10000, 500)`
+    `INSERT INTO pipeline_consumer_configs (service_name, session_timeout_ms, heartbeat_interval_ms, metrics_interval_ms)
+    VALUES ('${service}', 45000, 500, 500)`
   )
   return url
 }

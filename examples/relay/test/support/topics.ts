@@ -19,9 +19,9 @@ export const withAdmin = async <A>(use: (admin: Admin) => Promise<A>): Promise<A
 /** kafkajs groups the messages of one send in quadratic time: small sends are the fast ones. */
 const recordsPerSend = 2_000
 
-/** Writes the messages, each to the partition that it names. */
+/** Writes the messages, each to the partition that it names, and once: kafkajs repeats what is not answered in time. */
 export const fill = async (topic: string, messages: ReadonlyArray<Message>): Promise<void> => {
-  const producer = client().producer()
+  const producer = client().producer({ idempotent: true, maxInFlightRequests: 1 })
   await producer.connect()
   for (let from = 0; from < messages.length; from += recordsPerSend) {
     await producer.send({ topic, acks: -1, messages: messages.slice(from, from + recordsPerSend) })
@@ -42,10 +42,10 @@ const isRetriable = (error: unknown): boolean =>
 
 /**
  * How many records the topic has had. A busy broker answers a look-up of a topic that was just created with
- * NOT_LEADER_OR_FOLLOWER, which kafkajs passes on as retriable: so it is asked again, for ten seconds at most.
+ * NOT_LEADER_OR_FOLLOWER, which kafkajs passes on as retriable: so it is asked again, for a minute at most.
  */
 export const endOf = async (topic: string): Promise<number> => {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 60_000
   for (;;) {
     try {
       return await withAdmin(async (admin) =>
@@ -62,7 +62,8 @@ export const endOf = async (topic: string): Promise<number> => {
 export const readAll = async (topic: string): Promise<ReadonlyArray<Stored>> => {
   const expected = await endOf(topic)
   if (expected === 0) return []
-  const records: Array<Stored> = []
+  // By place: after a rebalance the consumer begins anew.
+  const records = new Map<string, Stored>()
   const consumer = client().consumer({ groupId: freshGroup("read-back"), maxWaitTimeInMs: 100 })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
@@ -71,7 +72,7 @@ export const readAll = async (topic: string): Promise<ReadonlyArray<Stored>> => 
       autoCommit: false,
       eachBatch: async ({ batch }) => {
         for (const { headers, key, offset, value } of batch.messages) {
-          records.push({
+          records.set(`${batch.partition}@${offset}`, {
             partition: batch.partition,
             offset: Number(offset),
             key,
@@ -79,12 +80,12 @@ export const readAll = async (topic: string): Promise<ReadonlyArray<Stored>> => 
             headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, text]) => [name, String(text)]))
           })
         }
-        if (records.length >= expected) resolve()
+        if (records.size >= expected) resolve()
       }
     }).catch(reject)
   })
   await consumer.disconnect()
-  return records
+  return [...records.values()]
 }
 
 export const asRelayed = (records: ReadonlyArray<Stored>): ReadonlyArray<Relayed> =>
@@ -97,16 +98,24 @@ export const asRelayed = (records: ReadonlyArray<Stored>): ReadonlyArray<Relayed
     offset
   }))
 
-/** Polls until it is so, or fails with what was awaited and whatever `explain` adds. */
-export const until = async (
-  what: string,
-  isSo: () => Promise<boolean>,
-  options: { readonly timeoutMs: number; readonly explain?: () => string }
-): Promise<void> => {
-  const deadline = performance.now() + options.timeoutMs
-  while (!(await isSo())) {
+/** Nothing that a test waits for takes so long, but on a machine that does something else. */
+const patienceMs = 240_000
+
+/**
+ * Polls until it is so, or fails with what was awaited and whatever `explain` adds. Where the question fails, it is not so
+ * yet: a busy cluster may not know the coordinator of a group for a moment.
+ */
+export const until = async (what: string, isSo: () => Promise<boolean>, explain = () => ""): Promise<void> => {
+  const deadline = performance.now() + patienceMs
+  let failure: unknown
+  const asked = () =>
+    isSo().catch((error: unknown) => {
+      failure = error
+      return false
+    })
+  while (!(await asked())) {
     if (performance.now() > deadline) {
-      throw new Error(`waited for ${what} for ${options.timeoutMs} ms\n${options.explain?.() ?? ""}`)
+      throw new Error(`waited for ${what} for ${patienceMs} ms\n${explain()}`, { cause: failure })
     }
     await pause(50)
   }

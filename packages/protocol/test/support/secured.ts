@@ -77,7 +77,7 @@ export const member = (
       groupProtocol: options.groupProtocol ?? "classic",
       sessionTimeoutMs: 120_000,
       heartbeatIntervalMs: 300,
-      maxPollIntervalMs: 20_000,
+      maxPollIntervalMs: 60_000,
       fetchMaxWaitMs: 200
     })
   })

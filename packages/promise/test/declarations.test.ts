@@ -43,5 +43,5 @@ describe("the declarations", () => {
     } finally {
       rmSync(out, { recursive: true, force: true })
     }
-  }, 60_000)
+  }, 600_000)
 })

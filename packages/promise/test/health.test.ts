@@ -34,7 +34,7 @@ const statuses = (port: number) =>
   Promise.all(["started", "ready", "live"].map((probe) => ask(port, `/health/${probe}`).then(({ status }) => status)))
 
 const until = async (what: string, isTrue: () => Promise<boolean>): Promise<void> => {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 2_500; i++) {
     if (await isTrue()) return
     await sleep(20)
   }
@@ -114,7 +114,7 @@ describe("the option health", () => {
     await sleep(100)
     const begin = performance.now()
     await consumer.close()
-    assert.isBelow(performance.now() - begin, 20_000)
+    assert.isBelow(performance.now() - begin, 45_000)
     socket.destroy()
   })
 })

@@ -35,7 +35,7 @@ const query = (url: string, text: string): Promise<ReadonlyArray<Record<string, 
   withDatabase(url, Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(text)))
 
 const until = async (what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> => {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 2_000; i++) {
     if (await isTrue()) return
     await sleep(50)
   }
@@ -58,7 +58,7 @@ interface Numbered {
 }
 
 describe("on a real Kafka, configured from a real PostgreSQL", () => {
-  it("reads, sends, follows the row, measures, and leaves nothing uncommitted", async () => {
+  it("reads, sends, follows the row, measures, and leaves nothing uncommitted", { timeout: 600_000 }, async () => {
     const database = await migrated()
     const [input, output] = [await freshTopic("promise-in", 3), await freshTopic("promise-out")]
     const service = freshName("service")
@@ -103,7 +103,7 @@ describe("on a real Kafka, configured from a real PostgreSQL", () => {
     await until("the changed row", () => consumer.config.maxPollRecords === 77)
     const applied = `SELECT 1 AS there FROM consumer_applied_configs WHERE service_name = '${service}'
       AND configuration -> 'settings' -> 'max_poll_records' ->> 'value' = '77'`
-    await until("the member's report", async () => (await query(database, applied)).length === 1)
+    await until("the member's report", async () => (await query(database, applied)).length > 0)
 
     await consumer.close()
     await running
@@ -135,7 +135,7 @@ describe("on a real Kafka, configured from a real PostgreSQL", () => {
     assert.strictEqual(await committedOffset(reader.config.consumerGroupId, output), count)
   })
 
-  it("the class: dead letters, and a second life that repeats nothing", async () => {
+  it("the class: dead letters, and a second life that repeats nothing", { timeout: 600_000 }, async () => {
     const topic = await freshTopic("promise-class")
     const group = freshGroup("promise-class")
     const handled: Array<number> = []
@@ -189,7 +189,9 @@ describe("on a real Kafka, configured from a real PostgreSQL", () => {
 })
 
 describe("on @platformatic/kafka", () => {
-  it("a consumer takes the group protocol of its row, in place of the one before, and repeats nothing", async () => {
+  it("a consumer takes the group protocol of its row, in place of the one before, and repeats nothing", {
+    timeout: 600_000
+  }, async () => {
     const database = await migrated()
     const topic = await freshTopic("promise-kip848", 2)
     const [service, group] = [freshName("service"), freshGroup("promise-kip848")]

@@ -43,7 +43,7 @@ describe("weft alerts", () => {
         assert.deepStrictEqual([code, err], [0, ""])
         const lines = out.split("\n")
         assert.match(lines[0]!, /^ID +STATE +KIND +SINCE +ACKNOWLEDGED +WHAT$/)
-        assert.match(lines[1]!, /^ *2 +critical +stuck +5 minutes ago +billing makes no progress$/)
+        assert.match(lines[1]!, /^ *2 +critical +stuck +[56] minutes ago +billing makes no progress$/)
         assert.match(lines[2]!, /^ *1 +warning +lag +3 hours ago +billing is 2000 records behind$/)
         assert.deepStrictEqual(lines.slice(3, 5), ["", "2 alerts open, 1 critical"])
         assert.match(out, /^stuck: The handler does not return/m)
@@ -107,7 +107,7 @@ describe("weft alerts", () => {
       Effect.gen(function*() {
         const { code, out } = yield* weft("alerts ack 2 --by ann")
         assert.deepStrictEqual([code, out], [0, "2 billing makes no progress: acknowledged by ann"])
-        assert.match((yield* weft("alerts")).out, /critical +stuck +5 minutes ago +ann +billing/)
+        assert.match((yield* weft("alerts")).out, /critical +stuck +[56] minutes ago +ann +billing/)
         const both = (yield* json("alerts ack --service billing --by bob")) as ReadonlyArray<Record<string, unknown>>
         assert.deepStrictEqual(both.map((one) => one["acknowledged_by"]), ["bob", "ann"])
         const missing = yield* weft("alerts ack 1 99")
@@ -131,7 +131,7 @@ describe("weft alerts", () => {
           Effect.sync(() => (JSON.parse(out.at(-1) ?? "[]") as ReadonlyArray<unknown>).length === open).pipe(
             Effect.tap(Effect.sleep("20 millis")),
             Effect.repeat({ until: (is) => is }),
-            Effect.timeout("20 seconds")
+            Effect.timeout("100 seconds")
           )
         yield* looks(before)
         yield* run(url, "UPDATE consumer_alerts SET closed_at = now() WHERE kind = 'stuck'")

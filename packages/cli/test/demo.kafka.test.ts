@@ -23,12 +23,13 @@ describe("weft demo on real servers", () => {
         const { code, err, out } = yield* Effect.provide(weft("demo --kafka --database --for 8s --json"), backends)
         assert.strictEqual(code, 0, err)
         const verdict = JSON.parse(out.split("\n").at(-1)!) as Readonly<Record<string, number>>
-        assert.isAbove(verdict["written"]!, 50)
+        // How many is a matter of how busy the machine is.
+        assert.isAbove(verdict["written"]!, 0)
         assert.deepInclude(verdict, { settled: verdict["written"], notCommitted: 0 })
         // A broker forgets a deleted topic a moment after it has answered.
         const isLeft = Effect.map(weft("topics list --json"), (topics) => topics.out.includes("\"weft-demo-"))
         const left = yield* Effect.provide(
-          Effect.repeat(isLeft, { while: (left) => left, schedule: Schedule.spaced("200 millis"), times: 100 }),
+          Effect.repeat(isLeft, { while: (left) => left, schedule: Schedule.spaced("200 millis"), times: 600 }),
           backends
         )
         assert.isFalse(left)
@@ -40,6 +41,6 @@ describe("weft demo on real servers", () => {
         )
         assert.strictEqual(row!.records, verdict["settled"])
       }),
-    120_000
+    600_000
   )
 })

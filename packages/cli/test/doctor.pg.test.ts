@@ -76,7 +76,7 @@ describe("the doctor on permissions", () => {
         yield* (yield* RejoinTurns).withTurn({ group: "g", member: "m" }, Effect.void)
         const applied = yield* AppliedConfigs
         yield* applied.report({ service: "s", group: "g", member: "m", resolved })
-        for (let i = 0; i < 200 && (yield* applied.list("s")).length === 0; i++) yield* Effect.sleep("50 millis")
+        for (let i = 0; i < 1_200 && (yield* applied.list("s")).length === 0; i++) yield* Effect.sleep("50 millis")
         assert.lengthOf(yield* applied.list("s"), 1)
         assert.deepStrictEqual(yield* (yield* Recommendations.Recommendations).refreshDue("1 minute"), ["s"])
       }).pipe(

@@ -59,7 +59,7 @@ describe.each(["kafkajs", "platformatic"])("weft on a real Kafka, by %s", { time
 
     const lag = await run(["lag", group], env())
     assert.deepStrictEqual([lag.code, lag.err], [0, ""])
-    assert.match(lag.out, new RegExp(`${group}, empty with 0 members, is 12 records and (1m.*|5\\ds) behind`))
+    assert.match(lag.out, new RegExp(`${group}, empty with 0 members, is 12 records and (\\d+m.*|5\\ds) behind`))
 
     const list = JSON.parse((await run(["groups", "list", "--json"], env())).out) as ReadonlyArray<
       Listed
@@ -97,12 +97,13 @@ describe.each(["kafkajs", "platformatic"])("weft on a real Kafka, by %s", { time
       assert.include(reset.err, "stop all members")
       const members = await run(["groups", "describe", group], env())
       assert.match(members.out, new RegExp(`kafkajs .*${topic}: 0`))
+      // As long as it has a member: the broker removes an empty group without offsets when it next looks.
+      const slip = await run(["lag", group.slice(0, -1)], env())
+      assert.strictEqual(slip.code, 3)
+      assert.include(slip.err, group)
     } finally {
       await consumer.disconnect()
     }
-    const slip = await run(["lag", group.slice(0, -1)], env())
-    assert.strictEqual(slip.code, 3)
-    assert.include(slip.err, group)
     assert.strictEqual((await run(["topics", "describe", `${topic}x`], env())).code, 3)
   })
 })

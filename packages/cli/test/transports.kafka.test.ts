@@ -37,7 +37,7 @@ const parsed = Effect.fnUntraced(function*(line: string, transport = "platformat
 })
 
 const until = Effect.fnUntraced(function*<E, R>(what: string, isTrue: Effect.Effect<boolean, E, R>) {
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 1_200; i++) {
     if (yield* isTrue) return
     yield* Effect.sleep("100 millis")
   }

@@ -27,4 +27,4 @@ export const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, st
   begin(args, env).ended
 
 /** A process takes a second to start, and much longer on a machine that is busy. */
-export const timeout = 180_000
+export const timeout = 600_000

@@ -40,6 +40,8 @@ export interface Happened {
  * the request itself, on a machine that has other things to do as well.
  */
 export const uncommittedMs = 2_000
+/** How long what a member had sent before its end may take to be written. */
+const underWayMs = 1_000
 /** How long after a broker is back its loss is felt: the coordinator loads, leaders move back, sessions end. */
 const aftermathMs = 15_000
 
@@ -52,6 +54,7 @@ const isBy = (fault: Happened, member: string) => member === fault.member || mem
 
 export class Blame {
   readonly faults: Array<Happened> = []
+  private readonly stalls: Array<{ readonly fromMs: number; readonly toMs: number }> = []
   private readonly ledger: Ledger
 
   constructor(ledger: Ledger) {
@@ -60,6 +63,11 @@ export class Blame {
 
   add(fault: Happened): void {
     this.faults.push(fault)
+  }
+
+  /** From one time to the other nobody was answered, or the machine stood still: no fault, but what members did took as long. */
+  stood(fromMs: number, toMs: number): void {
+    this.stalls.push({ fromMs, toMs })
   }
 
   /** Answers the fault that explains it, after counting it there; undefined where none does. */
@@ -77,7 +85,7 @@ export class Blame {
   bound(fault: Happened): number {
     const { kind, member, startedAt } = fault
     if (kind === "kill" && member !== undefined) {
-      return this.writtenBy(member, this.lastCommitBefore(startedAt), startedAt + 1_000)
+      return this.writtenBy(member, this.lastCommitBefore(startedAt), this.after(startedAt, underWayMs))
     }
     if (kind === "freeze" && member !== undefined) {
       return this.writtenBy(member, this.lastCommitBefore(startedAt), this.overAt(fault))
@@ -95,7 +103,7 @@ export class Blame {
     const from = this.lastCommitBefore(fault.startedAt)
     switch (fault.kind) {
       case "kill":
-        return isBy(fault, first.member) && isWithin(first.atMs, from, fault.startedAt + 1_000)
+        return isBy(fault, first.member) && isWithin(first.atMs, from, this.after(fault.startedAt, underWayMs))
       case "freeze":
         // What it wrote before, and what it goes on with until it learns that its partitions are another's.
         return [first, again].some(({ atMs, member }) =>
@@ -116,7 +124,7 @@ export class Blame {
 
   /** Since when a member may have settled what it had not committed: longer where a broker was away. */
   private lastCommitBefore(atMs: number): number {
-    const from = atMs - uncommittedMs
+    const from = this.before(atMs, uncommittedMs)
     return this.faults.reduce(
       (earliest, fault) =>
         fault.kind === "broker" && fault.startedAt <= atMs && this.overAt(fault) >= from
@@ -128,6 +136,22 @@ export class Blame {
 
   private overAt({ endedAt, kind }: Happened): number {
     if (endedAt === undefined) return Infinity
-    return endedAt + (kind === "broker" ? aftermathMs : uncommittedMs)
+    return this.after(endedAt, kind === "broker" ? aftermathMs : uncommittedMs)
+  }
+
+  /** So long before, and longer where that time was not all there. */
+  private before(atMs: number, ms: number): number {
+    return this.stalls.reduce(
+      (from, stall) => stall.fromMs <= atMs && stall.toMs >= atMs - ms ? Math.min(from, stall.fromMs - ms) : from,
+      atMs - ms
+    )
+  }
+
+  /** The same, after. */
+  private after(atMs: number, ms: number): number {
+    return this.stalls.reduce(
+      (to, stall) => stall.toMs >= atMs && stall.fromMs <= atMs + ms ? Math.max(to, stall.toMs + ms) : to,
+      atMs + ms
+    )
   }
 }

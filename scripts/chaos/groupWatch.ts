@@ -47,6 +47,8 @@ export interface GroupWatchOptions {
 
 /** A group that is converted for less than that goes unseen. */
 const lookEveryMs = 100
+/** A coordinator that takes longer for that is slow, or this machine is: for commits as well. */
+const answersWithinMs = 500
 
 export class GroupWatch {
   private readonly options: GroupWatchOptions
@@ -70,12 +72,16 @@ export class GroupWatch {
   }
 
   private async watch(): Promise<void> {
-    const { admin, group } = this.options
+    const { admin, blame, group } = this.options
+    let lastMs = Date.now()
     while (!this.isOver) {
       // Where no coordinator answers, the next answer tells of all the time since the last one.
       const askedMs = Date.now()
       const state = await admin.describeGroups([group]).then(({ groups }) => groups[0]?.state, () => undefined)
-      const conversion = state === undefined ? undefined : this.spoken.observe(state, askedMs, Date.now())
+      const answeredMs = Date.now()
+      if (answeredMs - lastMs > lookEveryMs + answersWithinMs) blame.stood(lastMs, answeredMs)
+      lastMs = answeredMs
+      const conversion = state === undefined ? undefined : this.spoken.observe(state, askedMs, answeredMs)
       if (conversion !== undefined) this.tell(conversion)
       await sleep(lookEveryMs)
     }

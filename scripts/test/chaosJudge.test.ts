@@ -139,6 +139,20 @@ describe("the blame", () => {
     expect(blame.assign(repeat(["one", 50_000 - uncommittedMs - 1], ["two", 57_000]))).toBeUndefined()
   })
 
+  it("has as much more patience as the machine stood still around it, and no more", () => {
+    const blame = new Blame(setUp().ledger)
+    const kill = fault("kill", 50_000, "one")
+    blame.add(kill)
+    const assigned = (atMs: number) => blame.assign(repeat(["one", atMs], ["two", 60_000]))
+    const [early, late] = [50_000 - uncommittedMs - 1_500, 51_500]
+    blame.stood(startedAt + 40_000, startedAt + 47_000)
+    blame.stood(startedAt + 52_000, startedAt + 53_000)
+    expect([assigned(early), assigned(late)]).toEqual([undefined, undefined])
+    blame.stood(startedAt + 48_500, startedAt + 50_600)
+    expect([assigned(early), assigned(late)]).toEqual([kill, kill])
+    expect([assigned(early - 1), assigned(late + 101)]).toEqual([undefined, undefined])
+  })
+
   it("finds nobody for what a member repeats that only saw others come, go or die", () => {
     const blame = new Blame(setUp().ledger)
     for (const kind of ["terminate", "scale", "configure", "protocol", "postgres"] as const) {

@@ -13,7 +13,7 @@ import { temporaryFolder } from "./temporaryFolder.ts"
 import { waitUntil } from "./waitUntil.ts"
 
 const run = promisify(execFile)
-const readyWithinMs = 60_000
+const readyWithinMs = 120_000
 
 export interface PostgresServer {
   /** The maintenance database; its user may create others. */

@@ -35,6 +35,7 @@ const evict = (groupId: string, memberId: string) =>
     const { close, cluster, refreshOn } = openCluster({
       brokers: [...brokers()],
       metadataMaxAge: 1000,
+      connectionTimeout: 30_000,
       logLevel: logLevel.NOTHING
     })
     await cluster.connect()

@@ -114,7 +114,7 @@ const operations = {
 /** By the listener that lets everybody do everything. */
 const asAdmin = <A>(brokers: ReadonlyArray<string>, use: (admin: ReturnType<Kafka["admin"]>) => Promise<A>) =>
   Effect.promise(async () => {
-    const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
+    const admin = new Kafka({ brokers: [...brokers], connectionTimeout: 30_000, logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
     try {
       return await use(admin)

@@ -3,7 +3,7 @@ import { Admin, layer as adminLayer } from "@weft/kafka/Admin"
 import * as Consumer from "@weft/kafka/Consumer"
 import * as ConsumerSettings from "@weft/kafka/ConsumerSettings"
 import * as Subscription from "@weft/kafka/Subscription"
-import { Transport } from "@weft/kafka/Transport"
+import { type CommittedOffset, Transport } from "@weft/kafka/Transport"
 import * as MemoryCluster from "@weft/testing/MemoryCluster"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -38,6 +38,8 @@ const member = Effect.gen(function*() {
   for (let i = 0; i < 10; i++) yield* TestClock.adjust("10 millis")
 })
 
+const gone: CommittedOffset = { topic: "gone.dlq", partition: 0, offset: 0n, metadata: "" }
+
 /** A cluster that a topic is deleted from right after the first list of them. */
 const losingTopic = Layer.effect(
   Backends,
@@ -46,8 +48,8 @@ const losingTopic = Layer.effect(
     const admin = Effect.map(cluster.transport.admin, (admin) => ({
       ...admin,
       // Offsets outlive their topics.
-      committedOffsets: (group: string) =>
-        Effect.map(admin.committedOffsets(group), (all) => [...all, { topic: "gone.dlq", partition: 0, offset: 0n }]),
+      committedOffsets: (group: string, topics?: ReadonlyArray<string>) =>
+        Effect.map(admin.committedOffsets(group, topics), (all) => [...all, gone]),
       listTopics: Effect.map(admin.listTopics, (names) => {
         const all = isThere ? [...names, "gone.dlq"] : names
         isThere = false

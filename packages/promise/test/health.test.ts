@@ -1,19 +1,13 @@
 import { createOptimizedConsumer, createTestCluster, InvalidOptionError } from "@weft/promise"
 import type { ConsumerOptions } from "@weft/promise/ConsumerOptions"
 import type { TestCluster } from "@weft/promise/TestCluster"
-import { createServer } from "node:http"
-import { type AddressInfo, connect } from "node:net"
+import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
+import { portsFrom } from "../../../scripts/servers/ports.ts"
 
-/** A port that was free a moment ago. */
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => void server.close(resolve))
-  return port
-}
+/** None that the system gives to others in the meantime. */
+const freePort = (): Promise<number> => portsFrom(undefined, 1).then(([port]) => port!)
 
 const make = (cluster: TestCluster, options: Partial<ConsumerOptions<unknown, string>>) =>
   createOptimizedConsumer({

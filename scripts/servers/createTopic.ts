@@ -2,7 +2,7 @@ import { type Admin, type ITopicConfig, Kafka, logLevel } from "kafkajs"
 import { waitUntil } from "./waitUntil.ts"
 
 const withAdmin = async <A>(brokers: ReadonlyArray<string>, use: (admin: Admin) => Promise<A>): Promise<A> => {
-  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
+  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, connectionTimeout: 30_000 }).admin()
   await admin.connect()
   try {
     return await use(admin)

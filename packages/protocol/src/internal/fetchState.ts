@@ -53,6 +53,8 @@ export interface FetchRound {
   readonly tickets: ReadonlyArray<Ticket>
   /** A partition of this broker was held back a moment ago: the broker should not be kept waiting for long. */
   readonly brief: boolean
+  /** There are more partitions to ask this broker for: it should not be kept waiting at all. */
+  readonly isPart: boolean
 }
 
 /** A pause that lasts longer than this is no longer expected to end at any moment. */
@@ -177,13 +179,17 @@ export class FetchState {
 
   /**
    * What to ask each broker for; partitions without a leader come under `undefined`. `wakeAt` is when a partition that
-   * waits out an error may be asked for again.
+   * waits out an error may be asked for again. `most`: for how many partitions a broker is asked at once.
    */
   rounds(
     leaderOf: (topic: string, partition: number) => number | undefined,
-    now: number
+    now: number,
+    most: (leader: number | undefined) => number = () => Infinity
   ): { readonly byLeader: ReadonlyMap<number | undefined, FetchRound>; readonly wakeAt: number | undefined } {
-    const byLeader = new Map<number | undefined, { readonly tickets: Array<Ticket>; brief: boolean }>()
+    const byLeader = new Map<
+      number | undefined,
+      { readonly tickets: Array<Ticket>; readonly most: number; brief: boolean; isPart: boolean }
+    >()
     let wakeAt: number | undefined
     for (const one of this.partitions.values()) {
       const { neededBytes, notBefore, partition, position, rest, topic, version } = one
@@ -193,10 +199,15 @@ export class FetchState {
         continue
       }
       const leader = leaderOf(topic, partition)
-      const round = byLeader.get(leader) ?? { tickets: [], brief: false }
-      byLeader.set(leader, round)
-      if (one.fetchable) round.tickets.push({ topic, partition, position, version, neededBytes })
-      else if (now - one.heldBackSince < briefForMs) round.brief = true
+      let round = byLeader.get(leader)
+      if (round === undefined) {
+        round = { tickets: [], most: most(leader), brief: false, isPart: false }
+        byLeader.set(leader, round)
+      }
+      if (one.fetchable) {
+        if (round.tickets.length < round.most) round.tickets.push({ topic, partition, position, version, neededBytes })
+        else round.isPart = true
+      } else if (now - one.heldBackSince < briefForMs) round.brief = true
     }
     for (const [leader, { tickets }] of byLeader) if (tickets.length === 0) byLeader.delete(leader)
     return { byLeader, wakeAt }

@@ -18,6 +18,7 @@ import { codes } from "../ErrorCode.ts"
 import { codeOf, consumerError, type Failure, isRetriableFailure, protocolFailure } from "../Failure.ts"
 import type { Fetch } from "../FetchAnswer.ts"
 import type { ClientPlan, FetchPlan } from "../Plan.ts"
+import { AnswerReach } from "./answerReach.ts"
 import { AnswerSize } from "./answerSize.ts"
 import { type FetchRound, FetchState, type Ticket } from "./fetchState.ts"
 import { lookAgainMs } from "./owedAnswer.ts"
@@ -88,6 +89,7 @@ export const makePump = <B extends Broker>(options: {
   const inFlight = new Map<number, Asked>()
   /** Of each broker. */
   const sizes = new Map<number, AnswerSize>()
+  const reach = new AnswerReach()
   /** Failures in a row, of each broker. */
   const failures = new Map<number, number>()
   let lastAnswer = now()
@@ -110,11 +112,13 @@ export const makePump = <B extends Broker>(options: {
     const size = sizeOf(node)
     const needed = round.tickets.reduce((most, { neededBytes }) => Math.max(most, neededBytes), plan.minBytes)
     const askedAt = now()
+    const maxBytes = size.within(plan.maxBytes, needed)
+    reach.asked(node)
     const answer = yield* options.fetch(broker, {
       isolationLevel: plan.isolationLevel,
-      maxWaitMs: round.brief ? Math.min(briefWaitMs, plan.maxWaitMs) : plan.maxWaitMs,
+      maxWaitMs: round.isPart ? 0 : round.brief ? Math.min(briefWaitMs, plan.maxWaitMs) : plan.maxWaitMs,
       minBytes: plan.minBytes,
-      maxBytes: size.within(plan.maxBytes, needed),
+      maxBytes,
       partitions: round.tickets.map(({ neededBytes, partition, position, topic }) => ({
         topic,
         partition,
@@ -123,7 +127,9 @@ export const makePump = <B extends Broker>(options: {
       }))
     })
     lastAnswer = now()
-    size.answered(answer.partitions.reduce((sum, { bytes }) => sum + bytes, 0), lastAnswer - askedAt)
+    const answeredBytes = answer.partitions.reduce((sum, { bytes }) => sum + bytes, 0)
+    size.answered(answeredBytes, lastAnswer - askedAt)
+    reach.answered(node, answer.partitions, answeredBytes / maxBytes)
     failures.delete(node)
     handler.onAlive("fetch")
     if (answer.errorCode !== 0) {
@@ -155,7 +161,7 @@ export const makePump = <B extends Broker>(options: {
    */
   const fetchOn = Effect.fnUntraced(function*(node: number, asked: Asked) {
     while (yield* fetch(node, asked.round)) {
-      const next = state.rounds(cluster.leaderOf, now()).byLeader.get(node)
+      const next = state.rounds(cluster.leaderOf, now(), reach.most).byLeader.get(node)
       if (next === undefined) return
       asked.round = next
       asked.since = now()
@@ -313,7 +319,7 @@ export const makePump = <B extends Broker>(options: {
       while (true) {
         yield* wake.close
         for (const { decoding, ticket } of state.leftovers()) handOver(ticket, decoding)
-        const { byLeader, wakeAt } = state.rounds(cluster.leaderOf, now())
+        const { byLeader, wakeAt } = state.rounds(cluster.leaderOf, now(), reach.most)
         for (const [leader, round] of byLeader) {
           if (leader === undefined || inFlight.has(leader)) continue
           const asked: Asked = { round, since: now(), fiber: undefined }

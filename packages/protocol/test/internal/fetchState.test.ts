@@ -230,6 +230,20 @@ describe("fetchState", () => {
     assert.isFalse(brief(1500))
   })
 
+  it("asks a broker for no more partitions than it is to be asked for, and says that there are others", () => {
+    const state = started()
+    const asked = (most: number) => {
+      const round = state.rounds(() => 7, 0, () => most).byLeader.get(7)!
+      return [round.tickets.map(({ partition }) => partition), round.isPart]
+    }
+    assert.deepStrictEqual(asked(2), [[0, 1], false])
+    assert.deepStrictEqual(asked(1), [[0], true])
+    state.advance(state.rounds(() => 7, 0).byLeader.get(7)!.tickets[0]!, 8n)
+    assert.deepStrictEqual(asked(1), [[1], true])
+    state.pause([p0], 0)
+    assert.deepStrictEqual(asked(1), [[1], false])
+  })
+
   it("a partition that stays goes on undisturbed: what is under way for it still counts", () => {
     const state = started()
     const [first, second] = [ticketOf(state, 0), ticketOf(state, 1)]

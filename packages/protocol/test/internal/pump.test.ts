@@ -162,3 +162,101 @@ describe("the next request", () => {
       ])
     }))
 })
+
+describe("of many partitions", () => {
+  const partitions = Array.from({ length: 100 }, (_, partition) => new TopicPartition("in", partition))
+  const recordBytes = 1024 * 1024
+
+  /** A broker whose partitions have records of 1 MiB; it fills an answer in the order of the request. */
+  const run = Effect.fnUntraced(function*(records: (partition: number) => number) {
+    const left = new Map(partitions.map(({ partition }) => [partition, records(partition)]))
+    const asked: Array<{ readonly partitions: number; readonly maxWaitMs: number }> = []
+    const seen: Array<string> = []
+    const clock = yield* Clock.Clock
+    const pump = makePump({
+      cluster: {
+        leaderOf: () => 1,
+        broker: () => Effect.succeed({} as Broker),
+        refresh: Effect.void,
+        avoid: () => undefined,
+        watch: () => undefined
+      } as Partial<Cluster> as Cluster,
+      plan: plan.fetch,
+      client: plan.client,
+      fetch: (_, options) =>
+        Effect.suspend(() => {
+          asked.push({ partitions: options.partitions.length, maxWaitMs: options.maxWaitMs })
+          let room = options.maxBytes
+          const answer: Answer = {
+            errorCode: 0,
+            partitions: options.partitions.map(({ partition, topic }) => {
+              const has = room >= recordBytes && left.get(partition)! > 0
+              if (has) {
+                room -= recordBytes
+                left.set(partition, left.get(partition)! - 1)
+              }
+              let isDone = !has
+              return {
+                topic,
+                partition,
+                errorCode: 0,
+                bytes: has ? recordBytes : 0,
+                open: (position) => ({
+                  next: () => {
+                    if (isDone) return undefined
+                    isDone = true
+                    return { topic, partition, nextOffset: position + 1n } as FetchedBatch
+                  },
+                  get nextOffset() {
+                    return has && isDone ? position + 1n : position
+                  },
+                  stop: undefined,
+                  get isDone() {
+                    return isDone
+                  },
+                  detach: () => undefined
+                })
+              }
+            })
+          }
+          const isEmpty = room === options.maxBytes
+          return Effect.delay(Effect.succeed(answer), isEmpty ? Math.max(1, options.maxWaitMs) : 1)
+        }),
+      handler: {
+        ...new Answering({}).handler,
+        onBatch: ({ nextOffset, partition }) => void seen.push(`${partition}:${nextOffset}`)
+      },
+      clock,
+      patienceMs: 60_000
+    })
+    yield* Effect.forkChild(pump.run)
+    pump.assign(partitions, () => partitions.map(({ partition, topic }) => ({ topic, partition, offset: 0n })))
+    yield* advance(2000)
+    return { asked, seen }
+  })
+
+  it.effect("that all have much, few are asked for at once, and each has its turn", () =>
+    Effect.gen(function*() {
+      const { asked, seen } = yield* run(() => 5)
+      assert.deepStrictEqual(asked.slice(0, 3).map(({ partitions }) => partitions), [100, 16, 16])
+      const rounds = Array.from({ length: 5 }, (_, i) => partitions.map(({ partition }) => `${partition}:${i + 1}`))
+      assert.deepStrictEqual(seen, rounds.flat())
+      const last = asked.at(-1)!
+      assert.deepStrictEqual(last, { partitions: 100, maxWaitMs: plan.fetch.maxWaitMs })
+    }))
+
+  it.effect("of which few have anything, all are asked for where a part of them would find nothing", () =>
+    Effect.gen(function*() {
+      const { asked, seen } = yield* run((partition) => partition % 10 === 9 ? 20 : 0)
+      assert.strictEqual(seen.length, 10 * 20)
+      assert.deepStrictEqual(new Set(asked.map(({ partitions }) => partitions)), new Set([100]))
+    }))
+
+  it.effect("a request for a part of them is never waited for", () =>
+    Effect.gen(function*() {
+      const { asked, seen } = yield* run((partition) => partition < 8 ? 1 : partition < 98 ? 0 : 3)
+      assert.strictEqual(seen.length, 8 + 2 * 3)
+      assert.deepStrictEqual(asked.slice(0, 3).map(({ partitions }) => partitions), [100, 16, 100])
+      assert.isTrue(asked.every(({ maxWaitMs, partitions }) => maxWaitMs === (partitions < 100 ? 0 : 500)))
+    }))
+})

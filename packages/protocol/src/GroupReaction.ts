@@ -48,6 +48,8 @@ export const groupReaction = (failure: Failure): GroupReaction => {
         case codes.fencedMemberEpoch:
           return "lost"
         case codes.unknownMemberId:
+        // Emptied and removed, or of the other protocol by now, while the member was away.
+        case codes.groupIdNotFound:
           return "forgotten"
         case codes.coordinatorNotAvailable:
         case codes.notCoordinator:

@@ -12,6 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
 import type { Broker, ConsumerHeartbeat, ConsumerHeartbeatAnswer, TopicIdPartitions } from "../Client.ts"
 import { askCoordinator } from "../Coordinator.ts"
+import { codes } from "../ErrorCode.ts"
 import { consumerError, type Failure, noAnswer } from "../Failure.ts"
 import { type GroupReaction, groupReaction } from "../GroupReaction.ts"
 import { grouped } from "../Offsets.ts"
@@ -213,7 +214,7 @@ export const epochMembership = Effect.fnUntraced(function*(
       const reaction = groupReaction(result.failure)
       failingSince ??= now()
       const tooLong = now() - failingSince > group.sessionTimeoutMs
-      if (reaction === "fail" || tooLong) return yield* errorOf(result.failure)
+      if (reaction === "fail" || tooLong || isKeptClassic(result.failure)) return yield* errorOf(result.failure)
       epoch = joining
       yield* Effect.logDebug("joining again", result.failure.cause)
       yield* Effect.sleep(client.retryBackoffMs)
@@ -343,6 +344,10 @@ export const epochMembership = Effect.fnUntraced(function*(
     leave
   }
 })
+
+/** A group that is not there is made for whoever joins, and a classic one converted, unless its brokers keep it as it is. */
+const isKeptClassic = (failure: Failure): boolean =>
+  failure._tag === "Protocol" && failure.code.code === codes.groupIdNotFound
 
 const isLoss = (reaction: GroupReaction): boolean => reaction === "lost" || reaction === "forgotten"
 

@@ -18,12 +18,13 @@ const isClassicGroup = errorCode(codes.groupIdNotFound).name
 const isSwitchedOff = errorCode(codes.unsupportedVersion).name
 
 /** Why the coordinator takes no member of that protocol; `undefined`: it may. */
-const refusal = (error: KafkaError): string | undefined => {
+const refusal = (error: KafkaError, hasJoined: boolean): string | undefined => {
   switch (error._tag) {
     case "UnsupportedError":
-      return "the brokers do not have the other one (Kafka 4.0 does)"
+      return hasJoined ? undefined : "the brokers do not have the other one (Kafka 4.0 does)"
     case "TransportError":
-      return error.reason === isSwitchedOff ? "the brokers have the other one switched off" : undefined
+      return !hasJoined && error.reason === isSwitchedOff ? "the brokers have the other one switched off" : undefined
+    // Only of a join; also where the group was converted back while the member was away.
     case "GroupError":
       return error.code === isClassicGroup
         ? "the group has members of it, and the brokers' group.consumer.migration.policy lets it not change"
@@ -58,7 +59,7 @@ export const preferredMembership = Effect.fnUntraced(function*(
 
   return {
     run: Effect.catch(member.run, (error) => {
-      const reason = hasJoined ? undefined : refusal(error)
+      const reason = refusal(error, hasJoined)
       if (reason === undefined) return Effect.fail(error)
       // Whoever leaves interrupts; until then nothing joins that nobody would take out of the group.
       return leaving ? Effect.never : speakClassic(reason)

@@ -178,6 +178,28 @@ describe("a member of a group of KIP-848", () => {
       yield* Fiber.interrupt(running)
     }))
 
+  it.effect("joins again where its group is gone, or classic by now: it was away for longer than its session", () =>
+    Effect.gen(function*() {
+      let joins = 0
+      let beats = 0
+      const answering = new Answering({
+        consumerGroupHeartbeat: ({ memberEpoch }) => {
+          if (memberEpoch === 0) joins++
+          else if (++beats === 2) return Promise.reject(protocolFailure(codes.groupIdNotFound))
+          return Promise.resolve({ ...answer, assignment: [{ topicId, partitions: [0] }] })
+        }
+      })
+      answering.metadata = { ...answering.metadata, topicMetadata: [known] }
+      const membership = yield* epochMembership(yield* memberOf(answering))
+      const running = yield* Effect.forkChild(membership.run)
+      yield* advance(5_000)
+      assert.isUndefined(running.pollUnsafe())
+      assert.strictEqual(joins, 2)
+      assert.deepStrictEqual(answering.lost, [["in-0"]])
+      assert.deepStrictEqual(answering.assigned, [["in-0"], ["in-0"]])
+      yield* Fiber.interrupt(running)
+    }))
+
   it.effect("asks often for what others give up, as long as it is new and has nothing", () =>
     Effect.gen(function*() {
       let beats = 0
@@ -340,12 +362,30 @@ describe("a member that would rather speak the protocol of KIP-848", () => {
       }
     }))
 
+  const taken = { memberEpoch: 1, heartbeatIntervalMs: 1_000, assignment: [] }
+
+  it.effect("speaks the classic one where the group was converted back meanwhile, and is kept so", () =>
+    Effect.gen(function*() {
+      let joins = 0
+      const { adapted, answering, membership, running } = yield* opened({
+        consumerGroupHeartbeat: ({ memberEpoch }) =>
+          memberEpoch === 0 && ++joins === 1
+            ? Promise.resolve(taken)
+            : Promise.reject(protocolFailure(codes.groupIdNotFound))
+      })
+      yield* advance(3_000)
+      assert.strictEqual(joins, 2)
+      assert.strictEqual(adapted.length, 1)
+      assert.deepStrictEqual(answering.assigned, [[], []])
+      assert.deepInclude(membership.identity(), { memberId: "m", generation: 1 })
+      yield* Fiber.interrupt(running)
+    }))
+
   it.effect("what ends a membership that it had in that protocol is no reason to leave it", () =>
     Effect.gen(function*() {
-      const answer = { memberEpoch: 1, heartbeatIntervalMs: 1_000, assignment: [] }
       const { adapted, running } = yield* opened({
         consumerGroupHeartbeat: ({ memberEpoch }) =>
-          memberEpoch === 0 ? Promise.resolve(answer) : Promise.reject(protocolFailure(codes.groupIdNotFound))
+          memberEpoch === 0 ? Promise.resolve(taken) : Promise.reject(protocolFailure(codes.unsupportedVersion))
       })
       yield* advance(3_000)
       const exit = yield* Fiber.await(running)

@@ -6,6 +6,7 @@
  */
 import type { FetchedBatch } from "../FetchedBatch.ts"
 import { append, type OffsetRange } from "./offsetRanges.ts"
+import { Ring } from "./ring.ts"
 
 /** Records `from` (inclusive) to `to` (exclusive) of a batch. */
 export class Span {
@@ -46,8 +47,7 @@ interface SettledRun {
 
 export class OffsetTracker {
   /** In the order of their offsets; the first is never settled. */
-  private entries: Array<Span | SettledRun> = []
-  private head = 0
+  private readonly entries = new Ring<Span | SettledRun>()
   private below: bigint
   /** Records handed out and not settled. */
   outstanding = 0
@@ -120,14 +120,14 @@ export class OffsetTracker {
   /** What is settled beyond the watermark, in order. */
   settledBeyond(): ReadonlyArray<OffsetRange> {
     const ranges: Array<OffsetRange> = []
-    for (let i = this.head; i < this.entries.length; i++) {
-      const entry = this.entries[i]!
+    for (let i = 0; i < this.entries.size; i++) {
+      const entry = this.entries.at(i)!
       if (!(entry instanceof Span)) {
         if (entry.start < entry.end) append(ranges, entry.start, entry.end)
         continue
       }
       // The head's settled prefix is below the watermark already.
-      if (i > this.head && entry.done > entry.from) append(ranges, entry.start, offsetAfter(entry, entry.done))
+      if (i > 0 && entry.done > entry.from) append(ranges, entry.start, offsetAfter(entry, entry.done))
       if (entry.beyondCount === 0) continue
       for (let index = entry.done; index < entry.to; index++) {
         if (entry.beyond![index - entry.from] === 1) {
@@ -139,54 +139,49 @@ export class OffsetTracker {
   }
 
   private get first(): Span | undefined {
-    return this.entries[this.head] as Span | undefined
+    return this.entries.at(0) as Span | undefined
   }
 
   private complete(span: Span): void {
     this.heldBytes -= span.bytes
-    if (this.entries[this.head] === span) this.advance()
+    if (this.entries.at(0) === span) this.advance()
     else this.condense(span)
   }
 
   /** The span's records are forgotten: it becomes a run of offsets, one with its settled neighbours. */
   private condense(span: Span): void {
     const at = this.indexOf(span)
-    const before = at - 1 > this.head ? this.entries[at - 1] : undefined
-    const after = this.entries[at + 1]
+    const before = at > 1 ? this.entries.at(at - 1) : undefined
+    const after = this.entries.at(at + 1)
     const [end, taken] = after === undefined || after instanceof Span ? [span.nextOffset, 1] : [after.end, 2]
     if (before !== undefined && !(before instanceof Span)) {
       before.end = end
-      this.entries.splice(at, taken)
-    } else this.entries.splice(at, taken, { _tag: "Settled", start: span.start, end })
+      this.entries.remove(at, taken)
+    } else this.entries.replace(at, taken, { _tag: "Settled", start: span.start, end })
   }
 
   private indexOf(span: Span): number {
-    let low = this.head
-    let high = this.entries.length - 1
+    let low = 0
+    let high = this.entries.size - 1
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.entries[middle]!.start < span.start) low = middle + 1
+      if (this.entries.at(middle)!.start < span.start) low = middle + 1
       else high = middle
     }
     // A span without records starts where the next one does.
-    while (this.entries[low] !== span) low++
+    while (this.entries.at(low) !== span) low++
     return low
   }
 
   private advance(): void {
-    let entry = this.entries[this.head]
+    let entry = this.entries.at(0)
     while (entry !== undefined) {
       if (entry instanceof Span) {
         if (entry.done < entry.to) break
         this.below = entry.nextOffset
       } else this.below = entry.end
-      this.entries[this.head++] = undefined as never
-      entry = this.entries[this.head]
-    }
-    // Amortised: the dead front is cut off once it is the larger half.
-    if (this.head > 32 && this.head * 2 > this.entries.length) {
-      this.entries = this.entries.slice(this.head)
-      this.head = 0
+      this.entries.shift()
+      entry = this.entries.at(0)
     }
   }
 }

@@ -3,6 +3,7 @@
  * would lose records): whoever fills it asks `isFull` and pauses the fetching.
  */
 import type { FetchedBatch } from "../FetchedBatch.ts"
+import { Ring } from "./ring.ts"
 
 /** Records `from` (inclusive) to `to` (exclusive) of a batch. */
 export interface Slice {
@@ -12,8 +13,7 @@ export interface Slice {
 }
 
 export class PartitionQueue {
-  private batches: Array<FetchedBatch> = []
-  private head = 0
+  private readonly batches = new Ring<FetchedBatch>()
   /** The next record of the first batch. */
   private nextIndex = 0
   /** Where reading begins in batches whose first records are not wanted. */
@@ -22,7 +22,7 @@ export class PartitionQueue {
   bytes = 0
 
   get isEmpty(): boolean {
-    return this.head === this.batches.length
+    return this.batches.size === 0
   }
 
   /** `from`: the first record that is wanted. */
@@ -36,7 +36,7 @@ export class PartitionQueue {
 
   /** The next records, at most `max`, all of one batch; a batch that has none answers an empty slice, once. */
   take(max: number): Slice | undefined {
-    const batch = this.batches[this.head]
+    const batch = this.batches.at(0)
     if (batch === undefined) return undefined
     const from = this.nextIndex
     const to = Math.min(batch.count, from + max)
@@ -48,24 +48,23 @@ export class PartitionQueue {
 
   /** Where the next `take` begins. */
   get next(): { readonly batch: FetchedBatch; readonly index: number } | undefined {
-    const batch = this.batches[this.head]
+    const batch = this.batches.at(0)
     return batch === undefined ? undefined : { batch, index: this.nextIndex }
   }
 
   /** The oldest record that waits. */
   get oldest(): { readonly batch: FetchedBatch; readonly index: number } | undefined {
-    for (let i = this.head; i < this.batches.length; i++) {
-      const batch = this.batches[i]!
-      const index = i === this.head ? this.nextIndex : this.starts.get(batch) ?? 0
+    for (let i = 0; i < this.batches.size; i++) {
+      const batch = this.batches.at(i)!
+      const index = i === 0 ? this.nextIndex : this.starts.get(batch) ?? 0
       if (index < batch.count) return { batch, index }
     }
     return undefined
   }
 
   clear(): void {
-    this.batches = []
+    this.batches.clear()
     this.starts.clear()
-    this.head = 0
     this.nextIndex = 0
     this.records = 0
     this.bytes = 0
@@ -74,12 +73,8 @@ export class PartitionQueue {
   private drop(batch: FetchedBatch): void {
     this.bytes -= batch.byteLength
     this.starts.delete(batch)
-    this.batches[this.head++] = undefined as never
-    if (this.head > 32 && this.head * 2 > this.batches.length) {
-      this.batches = this.batches.slice(this.head)
-      this.head = 0
-    }
-    const following = this.batches[this.head]
+    this.batches.shift()
+    const following = this.batches.at(0)
     this.nextIndex = following === undefined ? 0 : this.starts.get(following) ?? 0
   }
 }

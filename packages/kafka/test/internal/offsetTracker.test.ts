@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { OffsetTracker, type Span } from "../../src/internal/offsetTracker.ts"
+import type { Ring } from "../../src/internal/ring.ts"
 import { batchAt } from "../batches.ts"
 
 /** Offsets with gaps, cut into batches, and an order in which all records are settled. */
@@ -27,8 +28,8 @@ const plans = fc.tuple(
 })
 
 const entriesOf = (tracker: OffsetTracker): number => {
-  const { entries, head } = tracker as unknown as { readonly entries: ReadonlyArray<unknown>; readonly head: number }
-  return entries.length - head
+  const { entries } = tracker as unknown as { readonly entries: Ring<unknown> }
+  return entries.size
 }
 
 describe("offsetTracker", () => {

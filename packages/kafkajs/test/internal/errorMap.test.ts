@@ -110,7 +110,8 @@ describe("every error code of kafkajs", () => {
       NOT_COORDINATOR: "elsewhere",
       ILLEGAL_GENERATION: "lost",
       UNKNOWN_MEMBER_ID: "forgotten",
-      REBALANCE_IN_PROGRESS: "rejoin"
+      REBALANCE_IN_PROGRESS: "rejoin",
+      GROUP_ID_NOT_FOUND: "forgotten"
     })
   })
 })

@@ -23,7 +23,8 @@ export class Fifo<A> {
       this.items = []
       this.head = 0
     } else if (this.head > 64 && this.head * 2 > this.items.length) {
-      this.items = this.items.slice(this.head)
+      // In place: an array left behind would keep what is in it alive until the whole heap is collected.
+      this.items.splice(0, this.head)
       this.head = 0
     }
     return item

@@ -108,6 +108,8 @@ class RecordRun {
     if (item.next === item.end) {
       lanes.finish(lane)
       this.lane = undefined
+      // Whoever still knows this run keeps none of its records alive.
+      this.item = undefined
     }
     lanes.settled(lane.group, 1)
   }

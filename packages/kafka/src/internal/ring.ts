@@ -47,6 +47,7 @@ export class Ring<A> {
 
   /** Those after them move up. */
   remove(index: number, count: number): void {
+    if (count === 0) return
     const left = this.length - count
     for (let i = index; i < left; i++) this.slots[this.slotOf(i)] = this.slots[this.slotOf(i + count)]
     for (let i = left; i < this.length; i++) this.slots[this.slotOf(i)] = undefined
@@ -54,6 +55,7 @@ export class Ring<A> {
   }
 
   clear(): void {
+    this.slots.fill(undefined)
     this.slots = []
     this.head = 0
     this.length = 0

@@ -52,7 +52,7 @@ describe("ring", () => {
           case "Clear":
             ring.clear()
             model = []
-            slots = slotsOf(ring)
+            follow()
             break
           default: {
             const count = Math.min(one.count, model.length)

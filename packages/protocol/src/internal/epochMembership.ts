@@ -167,9 +167,11 @@ export const epochMembership = Effect.fnUntraced(function*(
 
   const missed = (failure: Failure): Effect.Effect<void, Failure> => {
     const reaction = groupReaction(failure)
+    const isLost = isLoss(reaction)
     const hasExpired = now() - lastBeat > group.sessionTimeoutMs
-    if (reaction === "fail" || hasExpired) fail(errorOf(failure))
-    if (hasExpired || isLoss(reaction)) lose()
+    // Who was frozen for so long, and has an answer now, joins again.
+    if (reaction === "fail" || (hasExpired && !isLost)) fail(errorOf(failure))
+    if (hasExpired || isLost) lose()
     return Effect.fail(failure)
   }
 

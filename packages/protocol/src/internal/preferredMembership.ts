@@ -18,13 +18,12 @@ const isClassicGroup = errorCode(codes.groupIdNotFound).name
 const isSwitchedOff = errorCode(codes.unsupportedVersion).name
 
 /** Why the coordinator takes no member of that protocol; `undefined`: it may. */
-const refusal = (error: KafkaError, hasJoined: boolean): string | undefined => {
+const refusal = (error: KafkaError): string | undefined => {
   switch (error._tag) {
     case "UnsupportedError":
-      return hasJoined ? undefined : "the brokers do not have the other one (Kafka 4.0 does)"
+      return "the brokers do not have the other one (Kafka 4.0 does)"
     case "TransportError":
-      return !hasJoined && error.reason === isSwitchedOff ? "the brokers have the other one switched off" : undefined
-    // Only of a join; also where the group was converted back while the member was away.
+      return error.reason === isSwitchedOff ? "the brokers have the other one switched off" : undefined
     case "GroupError":
       return error.code === isClassicGroup
         ? "the group has members of it, and the brokers' group.consumer.migration.policy lets it not change"
@@ -59,7 +58,8 @@ export const preferredMembership = Effect.fnUntraced(function*(
 
   return {
     run: Effect.catch(member.run, (error) => {
-      const reason = refusal(error, hasJoined)
+      // That a group is kept classic, only a join fails with: it may be so since a member was away.
+      const reason = hasJoined && error._tag !== "GroupError" ? undefined : refusal(error)
       if (reason === undefined) return Effect.fail(error)
       // Whoever leaves interrupts; until then nothing joins that nobody would take out of the group.
       return leaving ? Effect.never : speakClassic(reason)

@@ -200,6 +200,38 @@ describe("a member of a group of KIP-848", () => {
       yield* Fiber.interrupt(running)
     }))
 
+  it.effect("joins again where it was frozen for longer than its session, and the group is another by now", () =>
+    Effect.gen(function*() {
+      for (const refusal of [codes.groupIdNotFound, codes.unknownMemberId]) {
+        let joins = 0
+        let frozenMs = 0
+        const answering = new Answering({
+          consumerGroupHeartbeat: ({ memberEpoch }) => {
+            if (memberEpoch === 0) joins++
+            else if (frozenMs > 0 && joins === 1) return Promise.reject(protocolFailure(refusal))
+            return Promise.resolve({ ...answer, assignment: [{ topicId, partitions: [0] }] })
+          }
+        })
+        answering.metadata = { ...answering.metadata, topicMetadata: [known] }
+        const options = yield* memberOf(answering)
+        const clock = Object.create(options.clock, {
+          currentTimeMillisUnsafe: { value: () => options.clock.currentTimeMillisUnsafe() + frozenMs }
+        })
+        const adapted: Array<unknown> = []
+        const handler = { ...options.handler, onAdapted: (warning: SettingWarning) => void adapted.push(warning) }
+        const membership = yield* preferredMembership({ ...options, clock, handler })
+        const running = yield* Effect.forkChild(membership.run)
+        yield* advance(1_500)
+        frozenMs = 2 * group.sessionTimeoutMs
+        yield* advance(3_000)
+        assert.isUndefined(running.pollUnsafe())
+        assert.deepStrictEqual([joins, adapted], [2, []])
+        assert.deepStrictEqual(answering.lost, [["in-0"]])
+        assert.deepStrictEqual(answering.assigned, [["in-0"], ["in-0"]])
+        yield* Fiber.interrupt(running)
+      }
+    }))
+
   it.effect("asks often for what others give up, as long as it is new and has nothing", () =>
     Effect.gen(function*() {
       let beats = 0
